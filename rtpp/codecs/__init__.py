@@ -1,0 +1,1 @@
+"""Audio codecs and containers: samples and frames, no sockets, no clock."""

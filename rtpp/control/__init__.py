@@ -1,0 +1,1 @@
+"""The control protocol: from bytes on a control socket to a command on the session table."""

@@ -1,0 +1,1 @@
+"""Modules that see calls: what --dso and the M sub-command reach."""

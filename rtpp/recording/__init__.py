@@ -1,0 +1,1 @@
+"""Recordings: their formats, and the thread that writes them."""

@@ -1,0 +1,1 @@
+"""RTP as bytes and times: no sockets, no threads, no clock."""
