@@ -1,0 +1,107 @@
+"""The relay loop: one thread that waits for packets on every stream's socket and hands each to its stream.
+
+One datagram per ready socket and round, so no stream starves another. A round holds `SessionTable.lock` for
+BATCH packets at most and never while it waits.
+
+Streams are registered and unregistered by other threads, under the table lock, while the loop may be waiting:
+epoll and kqueue take that in their stride; for other selectors the loop is woken up. An event that was reported
+just before its stream was closed finds no socket and does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import threading
+import time
+
+from rtpp.log import GLOBAL
+from rtpp.session.lock import FairLock
+from rtpp.session.stream import Stream
+
+BATCH = 64  # packets handled per turn of the lock
+LIVE_SELECTORS = ("EpollSelector", "KqueueSelector")  # a change is seen by a wait under way
+
+
+class RelayLoop:
+    """Owns the selector. Start it once; `stop()` ends the thread."""
+
+    def __init__(self, lock: FairLock) -> None:
+        self._lock = lock
+        self._selector = selectors.DefaultSelector()
+        self._wake_on_change = type(self._selector).__name__ not in LIVE_SELECTORS
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._stopping = False
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="relay")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and wait for it."""
+        self._stopping = True
+        self.wake()
+        self._thread.join()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def wake(self) -> None:
+        """Make the loop look round. Safe from any thread."""
+        try:
+            self._wake_writer.send(b"\0")
+        except BlockingIOError:
+            pass  # plenty of wake-ups are waiting already
+
+    def add(self, bound: socket.socket, stream: Stream) -> None:
+        """Serve a stream's socket. Call it with the table lock held."""
+        self._selector.register(bound, selectors.EVENT_READ, stream)
+        if self._wake_on_change:
+            self.wake()
+
+    def remove(self, bound: socket.socket) -> None:
+        """Serve a socket no longer; call it before closing the socket, with the table lock held."""
+        self._selector.unregister(bound)
+        if self._wake_on_change:
+            self.wake()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._round()
+            except Exception:
+                GLOBAL.exception("the relay loop met an unexpected error and goes on")
+                time.sleep(0.01)  # should it repeat, it must not fill the log at full speed
+
+    def _round(self) -> None:
+        ready = self._selector.select(None)
+        now = time.monotonic()
+        for start in range(0, len(ready), BATCH):
+            with self._lock:
+                for key, _ in ready[start : start + BATCH]:
+                    stream = key.data
+                    if stream is None:
+                        self._drain_wake_ups()
+                        continue
+                    try:
+                        stream.handle(stream, now)
+                    except Exception:
+                        self._note_failure(stream)
+
+    def _drain_wake_ups(self) -> None:
+        try:
+            while len(os.read(self._wake_reader.fileno(), 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+    def _note_failure(self, stream: Stream) -> None:
+        """An unexpected error costs the one packet; the first hundred are written to the log."""
+        self._failures += 1
+        if self._failures <= 100:
+            stream.leg.session.log.exception("unexpected error on a packet of %s, packet lost", stream)
