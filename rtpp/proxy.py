@@ -10,6 +10,7 @@ import gc
 import sys
 import time
 
+from rtpp import signals
 from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
@@ -52,14 +53,13 @@ class Proxy:
         gc.freeze()  # what is there now stays: later collections need not look at it
 
     def drain(self) -> None:
-        """Take no new sessions; `is_drained` tells when the last one has ended. Safe from any thread."""
-        if not self._executor.draining:
-            GLOBAL.info("no new sessions are taken, shutting down when the last one ends")
+        """Take no new sessions, and stop when the last one has ended. Safe from any thread."""
+        GLOBAL.info("no new sessions are taken, shutting down when the last one ends")
         self._executor.draining = True
-
-    @property
-    def is_drained(self) -> bool:
-        return self._executor.draining and not len(self.table)
+        with self.table.lock:
+            self.table.on_empty = signals.raise_stop
+            if not len(self.table):
+                signals.raise_stop()
 
     def stop(self) -> None:
         """End all sessions, without notifications, and every thread."""

@@ -39,7 +39,7 @@ class SessionTable:
             family: PortPool(settings.port_min, settings.port_max, sequential=settings.sequential_ports)
             for family in (IPV4, IPV6)
         }
-        self.on_end: list[Callable[[Session], None]] = []  # called for each session about to end
+        self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
         self._calls: dict[str, list[Session]] = {}
         self._wheel: ExpiryWheel[Session] = ExpiryWheel()
 
@@ -133,8 +133,6 @@ class SessionTable:
 
     def end(self, session: Session, now: float) -> None:
         """Take a session out of the table and release all it has."""
-        for listener in self.on_end:
-            listener(session)
         sessions = self._calls[session.call_id]
         sessions.remove(session)
         if not sessions:
@@ -146,6 +144,8 @@ class SessionTable:
         for leg in session.legs:
             self.close(leg)
         close_accounts(session, self.stats, now)
+        if self.on_empty is not None and not len(self):
+            self.on_empty()
 
     def end_all(self, now: float) -> None:
         for session in list(self):
