@@ -1,11 +1,11 @@
 """The command line: what the operator wrote, checked, as one `Settings`.
 
-Options are handled strictly from left to right. -v, -V, -C and --help print and end the program at once, so an
-error to their left wins and one to their right is never seen. Checks that concern several options together
-follow when all are read, in a fixed order. Nothing here opens a socket or changes the process.
+Options are handled strictly from left to right. -v, -V, -C and --help print and end the program at once, so
+an error to their left wins and one to their right is never seen. Checks that concern several options
+together follow when all are read, in a fixed order. Nothing here opens a socket or changes the process.
 
-Exits: `StartError` for a value that will not do (the program prints it and exits with 1), `SystemExit` for the options
-that only print (0) and for lines that cannot be read (1, after the usage text on standard error).
+Ends: `StartError` for a value that will not do (the program prints it and exits with 1), `SystemExit` for the
+options that only print (0) and for lines that cannot be read (1, after the usage text on standard error).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def parse(argv: Sequence[str]) -> Settings:
     except UsageError as error:
         _exit_with_usage(f"rtpproxy: {error}\n")
     if operands:
-        _exit_with_usage(f"rtpproxy: {operands} extra word(s) on the command line, where only options belong\n")
+        _exit_with_usage(f"rtpproxy: {operands} extra word(s) where only options belong\n")
     return line.settings()
 
 
@@ -138,7 +138,7 @@ class _Line:
             level, facility = optionvalues.log_level(option, argument)
             self._fields.update(log_level=level, log_facility=facility)
         else:  # --dso
-            self._fields["modules"] = (*self._fields.get("modules", ()), optionvalues.module(option, argument))
+            raise optionvalues.refused_module(option, argument)
 
     def settings(self) -> Settings:
         """Make the checks that need the whole line, in their fixed order, and build the record."""
@@ -149,17 +149,17 @@ class _Line:
         if self._control_sockets:
             fields["control_sockets"] = tuple(self._control_sockets)
         if fields.get("spool_dir") and not fields.get("record_dir"):
-            raise refuse("-S", fields["spool_dir"], "spools recordings, but no directory to keep them was given with -r")
+            raise refuse("-S", fields["spool_dir"], "needs -r as well: the directory to keep recordings in")
         for text in self._control_sockets:
             if text.startswith(("stdio:", "stdioc:")) and not fields.get("foreground"):
                 raise refuse("-s", text, "is possible only in the foreground (-f)")
         superuser_check(Settings(**fields))
         fields["port_min"], fields["port_max"] = port_range(self._port_low, self._port_high)
-        resolve_names = fields.get("resolve_names", True)
+        names = fields.get("resolve_names", Settings.resolve_names)
         for target in self._notify_targets:
-            optionvalues.resolve_notify_target("-n", target, resolve_names)
+            optionvalues.resolve_notify_target("-n", target, names)
         fields["notify_targets"] = tuple(self._notify_targets)
-        fields["addresses"], fields["bridge"] = listen_addresses(self._listen, self._advertised, resolve_names)
+        fields["addresses"], fields["bridge"] = listen_addresses(self._listen, self._advertised, names)
         return Settings(**fields)
 
 

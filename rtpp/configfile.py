@@ -1,8 +1,8 @@
 """Checks the file of --config: is it well formed, and does it ask for modules?
 
 The format is UCL: sections as in nginx (`name { key = value; }`) or as in JSON. Only a top-level section
-`modules` means anything, and there are no modules to configure, so a file that has one is refused; every other
-key is ignored. That needs tokens and nesting, not values, which keeps the scanner below small.
+`modules` means anything, and there are no modules to configure, so a file that has one is refused; every
+other key is ignored. That needs tokens and nesting, not values, which keeps the scanner below small.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def check(path: str) -> None:
     except _SyntaxError as error:
         raise StartError(f"option --config: cannot parse {path!r}: {error}")
     if "modules" in (key.lower() for key in keys):
-        raise StartError(f"option --config: {path!r} has a section 'modules', but this version has no modules")
+        raise StartError(f"option --config: this version has no modules, but {path!r} has a section for them")
 
 
 def top_level_keys(text: str) -> list[str]:

@@ -9,9 +9,9 @@ Nothing here knows what the program does. The order in which the program uses th
     ... serve ...
     PidFile.remove()
 
-Scheduling and priority belong to a thread on Linux and are inherited by the threads that it starts later, so they are
-set before any service begins. Until `ready()` the standard descriptors stay as they were: what goes wrong on the
-way is told on the terminal that the operator is looking at.
+Scheduling and priority belong to a thread on Linux and are inherited by the threads that it starts later,
+so they are set before any service begins. Until `ready()` the standard descriptors stay as they were: what
+goes wrong on the way is told on the terminal that the operator is looking at.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class ReadyHandle:
 def background(settings: Settings) -> ReadyHandle:
     """Go to the background: return in the child, in a session of its own; in the foreground do nothing.
 
-    The parent waits until the child calls `ready()` and exits with 0, or with 1 if the child ends before that. Call
-    it before any thread is started. Relative paths that are used later are taken from `/`, unless -D was given.
+    The parent waits until the child calls `ready()` and exits with 0, or with 1 if the child ends before.
+    Call it before any thread is started. Relative paths used later are taken from `/`, unless -D was given.
     """
     if settings.foreground:
         return ReadyHandle(None, False)
@@ -114,8 +114,8 @@ def _redirect_standard_descriptors() -> None:
 class PidFile:
     """The file with the process's number. Every failure is logged and none is fatal.
 
-    It is opened while the process may still do so, and written when it serves. Only a regular file that still holds
-    this process's number is removed at the end: not `/dev/null`, not the file of a successor.
+    It is opened while the process may still do so, and written when it serves. Only a regular file that still
+    holds this process's number is removed at the end: not `/dev/null`, not the file of a successor.
     """
 
     def __init__(self, path: str) -> None:
@@ -222,7 +222,7 @@ def set_open_files(settings: Settings) -> None:
         raise StartError(f"option -L: cannot set the limit of open files to {wanted}: {error}")
     got = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if got != resource.RLIM_INFINITY and got < wanted:
-        sys.stderr.write(f"rtpproxy: warning: the limit of open files is {got}, less than the {wanted} of -L\n")
+        sys.stderr.write(f"rtpproxy: warning: the limit of open files is {got}, not {wanted} as -L asks\n")
 
 
 def raise_core_limit() -> None:

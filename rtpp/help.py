@@ -1,4 +1,4 @@
-"""The two texts that explain the command line: `--help`, complete and grouped, and the short usage for errors."""
+"""The texts that explain the command line: `--help`, complete and grouped, and the short usage for errors."""
 
 from __future__ import annotations
 

@@ -55,6 +55,10 @@ class ListenOption:
             raise refuse(option, text, "lacks an address: [label@]ADDRESS[/ADDRESS][=ADVERTISED] is needed")
         return cls(option, text, label, host, external if slash else None, advertised)
 
+    def refused(self, why: str) -> StartError:
+        """The error for this option."""
+        return refuse(self.option, self.text, why)
+
     def address(self, host: str, resolve_names: bool) -> ListenAddress:
         """The listen address for one of this option's hosts; `*` is the wildcard of the family."""
         family = _FAMILIES[self.option]
@@ -62,7 +66,7 @@ class ListenOption:
             numeric = resolve(_WILDCARDS[self.option] if host == "*" else host, family, resolve_names)
         except OSError as error:
             kind = "IPv4" if self.option == "-l" else "IPv6"
-            raise refuse(self.option, self.text, f"has no {kind} address for {host!r}: {error}")
+            raise self.refused(f"has no {kind} address for {host!r}: {error}")
         return ListenAddress(family, numeric, self.label, self.advertised)
 
 
@@ -88,7 +92,7 @@ def listen_addresses(
         others = list(options[1:])
     for option in others:
         if not option.label:
-            raise refuse(option.option, option.text, "needs a label (label@ADDRESS): it is not the default address")
+            raise option.refused("is not the default address, so it needs a label (label@ADDRESS)")
         addresses += (option.address(option.host, resolve_names),)
     _check_list(addresses)
     return addresses, bridge
@@ -108,21 +112,20 @@ def _bridge_halves(options: Sequence[ListenOption]) -> tuple[ListenOption, Liste
     outsides = [option for option in options if option.external is not None]
     for option in outsides:
         if option not in firsts:
-            raise refuse(option.option, option.text, "comes too late: only the first -l and the first -6 can be bridged")
+            raise option.refused("comes too late: only the first -l and the first -6 can be bridged")
     outside = outsides[0]
     if len(outsides) > 1:
-        second = outsides[1]
-        raise refuse(second.option, second.text, f"is a second external address after {outside.text!r}: one is needed")
+        raise outsides[1].refused(f"names a second external address, after {outside.text!r}: one is needed")
     if outside.host:
         inside = outside
     else:
         insides = [option for option in firsts if option is not outside]
         if not insides:
-            raise refuse(outside.option, outside.text, "has no internal address to bridge to: INTERNAL/EXTERNAL is needed")
+            raise outside.refused("has no internal address to bridge to: INTERNAL/EXTERNAL is needed")
         inside = insides[0]
     for option in (inside, outside):
         if option.label or option.advertised:
-            raise refuse(option.option, option.text, "is bridged, so it takes neither a label nor '=' (use -A)")
+            raise option.refused("is bridged, so it takes neither a label nor '=' (use -A)")
     return inside, outside
 
 
@@ -140,7 +143,7 @@ def _bridge(
 
 def _check_list(addresses: Addresses) -> None:
     if len(addresses) > MAX_ADDRESSES:
-        raise StartError(f"{len(addresses)} listen addresses were given: at most {MAX_ADDRESSES} are possible")
+        raise StartError(f"{len(addresses)} listen addresses were given: at most {MAX_ADDRESSES} can be")
     labels = [address.label for address in addresses if address.label]
     for label in labels:
         if labels.count(label) > 1:

@@ -4,8 +4,8 @@ The standard library's `getopt` reads the whole line before the caller sees any 
 are handled strictly from left to right, and some of them (`-V`, `--help`) end the program at once, so that
 an error to their right is never seen. Hence a generator: it raises only when it arrives at the fault.
 
-Short options may be clustered (`-fF`), their argument may be attached (`-T60`) or follow (`-T 60`). Long ones may be
-shortened as long as that is unambiguous, and take an argument as `--name=value` or `--name value`.
+Short options may be clustered (`-fF`), their argument may be attached (`-T60`) or follow (`-T 60`). Long ones
+may be shortened as long as that is unambiguous, and take an argument as `--name=value` or `--name value`.
 Operands may stand anywhere; after `--` everything is an operand.
 """
 

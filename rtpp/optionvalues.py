@@ -85,11 +85,11 @@ def run_as(option: str, text: str) -> tuple[str, str]:
     return user, group
 
 
-def module(option: str, text: str) -> str:
-    """A module file to load. There are none to load yet, so every value is refused."""
+def refused_module(option: str, text: str) -> StartError:
+    """The error for a module to load: there are none yet, so every value is refused."""
     if not os.path.exists(text):
-        raise refuse(option, text, "is no such module")
-    raise refuse(option, text, "cannot be loaded: this version has no modules")
+        return refuse(option, text, "is no such file")
+    return refuse(option, text, "cannot be loaded: this version has no modules")
 
 
 def _tcp_target(text: str) -> tuple[str, str]:
@@ -98,7 +98,7 @@ def _tcp_target(text: str) -> tuple[str, str]:
 
 
 def notify_target(option: str, text: str, earlier: list[str]) -> str:
-    """A target of timeout notifications: `unix:PATH`, `tcp:HOST:PORT`, or a bare path; names are not looked up yet."""
+    """A target of timeout notifications: `unix:PATH`, `tcp:HOST:PORT` or a bare path; no look-up here."""
     if len(earlier) >= MAX_NOTIFY_TARGETS:
         raise refuse(option, text, f"is one too many: at most {MAX_NOTIFY_TARGETS} targets can be given")
     if not text.startswith("tcp:"):
