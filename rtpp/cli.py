@@ -15,15 +15,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, Optional
 
-from . import __version__, configfile, optionvalues
-from .capabilities import BASIC_VERSION, CAPABILITIES
-from .daemon import superuser_check
-from .errors import StartError
-from .help import HELP, USAGE
-from .listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
-from .optionscan import OPERAND, Argument, UsageError, scan
-from .optionvalues import refuse
-from .settings import Settings
+from rtpp import __version__, configfile, optionvalues
+from rtpp.capabilities import BASIC_VERSION, CAPABILITIES
+from rtpp.daemon import superuser_check
+from rtpp.errors import StartError
+from rtpp.help import HELP, USAGE
+from rtpp.listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
+from rtpp.optionscan import OPERAND, Argument, UsageError, scan
+from rtpp.optionvalues import refuse
+from rtpp.session.notify import AllowedTargets
+from rtpp.settings import Settings
 
 CLOCK_NAME = "CLOCK_BOOTTIME" if hasattr(time, "CLOCK_BOOTTIME") else "CLOCK_MONOTONIC"
 DEFAULT_PORT_MIN = 35000
@@ -123,7 +124,7 @@ class _Line:
         elif option == "-s":
             self._control_sockets.append(argument)
         elif option == "-n":
-            self._notify_targets.append(optionvalues.notify_target(option, argument, self._notify_targets))
+            self._notify_targets.append(argument)
         elif option == "-m":
             self._port_low = optionvalues.integer(option, argument, 1, 65535)
         elif option == "-M":
@@ -156,9 +157,8 @@ class _Line:
         superuser_check(Settings(**fields))
         fields["port_min"], fields["port_max"] = port_range(self._port_low, self._port_high)
         names = fields.get("resolve_names", Settings.resolve_names)
-        for target in self._notify_targets:
-            optionvalues.resolve_notify_target("-n", target, names)
         fields["notify_targets"] = tuple(self._notify_targets)
+        AllowedTargets(fields["notify_targets"], resolve_names=names)
         fields["addresses"], fields["bridge"] = listen_addresses(self._listen, self._advertised, names)
         return Settings(**fields)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .errors import StartError
+from rtpp.errors import StartError
 
 _TOKEN = re.compile(
     r"""(?P<skip>[^\S\n]+|\#[^\n]*)

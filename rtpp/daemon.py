@@ -24,9 +24,9 @@ import stat
 import sys
 from typing import NoReturn, Optional
 
-from .errors import StartError
-from .log import GLOBAL as log
-from .settings import Settings
+from rtpp.errors import StartError
+from rtpp.log import GLOBAL as log
+from rtpp.settings import Settings
 
 DEFAULT_SOCKET_MODE = 0o755
 PID_FILE_MODE = 0o644

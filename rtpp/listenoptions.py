@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from .errors import StartError
-from .optionvalues import refuse, resolve
-from .settings import ListenAddress
+from rtpp.errors import StartError
+from rtpp.optionvalues import refuse, resolve
+from rtpp.settings import ListenAddress
 
 MAX_ADDRESSES = 16
 Addresses = tuple[ListenAddress, ...]

@@ -12,15 +12,11 @@ import pwd
 import re
 import socket
 
-from .errors import StartError
-from .log import LEVELS
-from .settings import Settings
+from rtpp.errors import StartError
+from rtpp.log import LEVELS
+from rtpp.settings import Settings
 
 MAX_INTEGER = 2**31 - 1
-MAX_NOTIFY_TARGETS = 64
-MAX_NOTIFY_WILDCARDS = 2
-MAX_UNIX_PATH = 107  # bytes that fit an address of a local socket, without the final NUL
-SELF = "%%CC_SELF%%"
 
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]{1,18})", re.ASCII)
 _SCHEDULING = ("fifo", "rr")
@@ -90,46 +86,6 @@ def refused_module(option: str, text: str) -> StartError:
     if not os.path.exists(text):
         return refuse(option, text, "is no such file")
     return refuse(option, text, "cannot be loaded: this version has no modules")
-
-
-def _tcp_target(text: str) -> tuple[str, str]:
-    host, _, port = text[len("tcp:") :].rpartition(":")
-    return host, port
-
-
-def notify_target(option: str, text: str, earlier: list[str]) -> str:
-    """A target of timeout notifications: `unix:PATH`, `tcp:HOST:PORT` or a bare path; no look-up here."""
-    if len(earlier) >= MAX_NOTIFY_TARGETS:
-        raise refuse(option, text, f"is one too many: at most {MAX_NOTIFY_TARGETS} targets can be given")
-    if not text.startswith("tcp:"):
-        path = text[len("unix:") :] if text.startswith("unix:") else text
-        if not path:
-            raise refuse(option, text, "names no socket: unix:PATH or tcp:HOST:PORT is needed")
-        if len(os.fsencode(path)) > MAX_UNIX_PATH:
-            raise refuse(option, text, f"is too long: a socket's path has at most {MAX_UNIX_PATH} bytes")
-        return text
-    host, port = _tcp_target(text)
-    if not host:
-        raise refuse(option, text, "lacks a host or a port: tcp:HOST:PORT is needed")
-    try:
-        integer(option, port, 1, 65535)
-    except StartError:
-        raise refuse(option, text, f"has the port {port!r}: a number from 1 to 65535 is needed")
-    wildcards = sum(target.startswith(f"tcp:{SELF}:") for target in earlier)
-    if host == SELF and wildcards >= MAX_NOTIFY_WILDCARDS:
-        raise refuse(option, text, f"is one too many: at most {MAX_NOTIFY_WILDCARDS} wildcards can be given")
-    return text
-
-
-def resolve_notify_target(option: str, text: str, resolve_names: bool) -> None:
-    """Fail unless the host of a `tcp:` target has an IPv4 address."""
-    host, _ = _tcp_target(text)
-    if not text.startswith("tcp:") or host == SELF:
-        return
-    try:
-        resolve(host, socket.AF_INET, resolve_names)
-    except OSError as error:
-        raise refuse(option, text, f"has no IPv4 address for the host {host!r}: {error}")
 
 
 def resolve(host: str, family: socket.AddressFamily, resolve_names: bool) -> str:

@@ -116,5 +116,5 @@ class JitterTable:
             return None
         total = self.recycled_total + sum(source.total for source in measured)
         differences = self.recycled_differences + sum(source.packets - 1 for source in measured)
-        maximum = max(self.recycled_maximum, max(source.maximum for source in measured))
+        maximum = max(self.recycled_maximum, *(source.maximum for source in measured))
         return JitterReport(measured[0].last, maximum, total / differences)

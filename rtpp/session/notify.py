@@ -11,6 +11,7 @@ notification and kept. A target that cannot be reached loses that notification, 
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import socket
@@ -25,6 +26,7 @@ from rtpp.log import GLOBAL
 WILDCARD_HOST = "%%CC_SELF%%"
 MAX_TARGETS = 64
 MAX_WILDCARDS = 2
+MAX_UNIX_PATH = 107  # bytes that fit the address of a local socket, without the final NUL
 QUEUE_NOTIFICATIONS = 10_000
 CONNECT_TIMEOUT = 3.0  # seconds
 SEND_TIMEOUT = 3.0
@@ -63,8 +65,10 @@ def decode_tag(text: str) -> bytes:
 
 def _parse_tcp(text: str) -> tuple[str, int]:
     host, colon, port = text[len("tcp:") :].rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise StartError(f"notification target {text!r}: expected tcp:HOST:PORT with a port from 1 to 65535")
+    if not colon or not host:
+        raise StartError(f"option -n: {text!r} lacks a host or a port: tcp:HOST:PORT is needed")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise StartError(f"option -n: {text!r} has the port {port!r}: a number from 1 to 65535 is needed")
     return host, int(port)
 
 
@@ -78,7 +82,7 @@ class AllowedTargets:
         for text in texts:
             self._allow(text, resolve_names)
         if len(self._fixed) + len(self._wildcards) > MAX_TARGETS:
-            raise StartError(f"too many notification targets, {MAX_TARGETS} at most")
+            raise StartError(f"option -n: {len(texts)} targets are too many: at most {MAX_TARGETS} targets can be given")
 
     def __bool__(self) -> bool:
         return bool(self._fixed or self._wildcards)
@@ -87,20 +91,22 @@ class AllowedTargets:
         if not text.startswith("tcp:"):
             path = text[len("unix:") :] if text.startswith("unix:") else text
             if not path:
-                raise StartError("notification target: the path of a local socket is empty")
+                raise StartError(f"option -n: {text!r} names no socket: unix:PATH or tcp:HOST:PORT is needed")
+            if len(os.fsencode(path)) > MAX_UNIX_PATH:
+                raise StartError(f"option -n: {text!r} is too long: a socket's path has at most {MAX_UNIX_PATH} bytes")
             self._fixed[f"unix:{path}"] = Target(path=path)
             return
         host, port = _parse_tcp(text)
         if host == WILDCARD_HOST:
             if len(self._wildcards) == MAX_WILDCARDS:
-                raise StartError(f"notification target {text!r}: {MAX_WILDCARDS} wildcards at most")
+                raise StartError(f"option -n: {text!r} is one too many: at most {MAX_WILDCARDS} wildcards can be given")
             self._wildcards[text] = port
             return
         flags = 0 if resolve_names else socket.AI_NUMERICHOST
         try:
             found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM, 0, flags)
         except (OSError, UnicodeError) as error:
-            raise StartError(f"notification target {text!r}: cannot resolve {host!r}: {error}") from error
+            raise StartError(f"option -n: {text!r} has no IPv4 address for the host {host!r}: {error}") from error
         self._fixed[text] = Target(host=str(found[0][4][0]), port=port)
 
     def match(self, text: str, controller: str, local: str) -> Optional[Target]:
