@@ -16,6 +16,7 @@ from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
 from rtpp.log import GLOBAL
+from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
 from rtpp.session.table import SessionTable
@@ -34,7 +35,8 @@ class Proxy:
         self.table = SessionTable(settings, Stats(time.monotonic()))
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
-        self._executor = Executor(self.table, targets)
+        self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
+        self._executor = Executor(self.table, targets, self._spool)
         cache = ReplyCache()
         only_channel = not any(endpoint.is_datagram for endpoint in endpoints)
         self._listeners: list[Listener] = []
@@ -45,6 +47,8 @@ class Proxy:
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._notifier.start()
+        if self._spool is not None:
+            self._spool.start()
         self.table.relay.start()
         self._reaper.start()
         for listener in self._listeners:
@@ -69,6 +73,8 @@ class Proxy:
         with self.table.lock:
             self.table.end_all(time.monotonic())
         self.table.relay.stop()
+        if self._spool is not None:
+            self._spool.stop()
         self._notifier.stop()
 
 

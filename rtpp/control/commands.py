@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 from rtpp.control import grammar, parser
 from rtpp.control.modifiers import LegModifiers
+from rtpp.control.playback import Playback
 from rtpp.control.queries import Queries
+from rtpp.control.recordings import Recordings
 from rtpp.control.subcommands import run_subcommands
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.log import GLOBAL, CallLog
 from rtpp.net.addresses import IPV6
+from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notification
 from rtpp.session.session import Leg, Session
 from rtpp.session.table import NoSocketsError, SessionTable
@@ -40,17 +43,22 @@ class Reply(NamedTuple):
     ok: bool = True
 
 
+Later = Callable[[], Reply]  # the rest of a command that may block, to be run without the lock
+Result = Union[Reply, Later]
+
 class Executor:
     """The control protocol on one proxy. Safe to call from any thread."""
 
-    def __init__(self, table: SessionTable, targets: AllowedTargets) -> None:
+    def __init__(self, table: SessionTable, targets: AllowedTargets, spool: Optional[Spool]) -> None:
         self._table = table
         self._settings = table.settings
         self._stats = table.stats
         self._targets = targets
         self._queries = Queries(table, bool(targets))
+        self._recordings = Recordings(table, spool)
+        self._playback = Playback(table)
         self.draining = False  # no new sessions: the proxy shuts down when the last one ends
-        self._handlers: dict[type, Callable[..., Reply]] = {
+        self._handlers: dict[type, Callable[..., Result]] = {
             parser.SetUp: self._set_up,
             parser.Delete: self._delete,
             parser.DeleteAll: self._delete_all,
@@ -78,32 +86,34 @@ class Executor:
             failure = error
         with self._table.lock:
             self._stats.ncmds_rcvd += 1
-            reply = self._run(command, failure, origin, room, log)
-            self._stats.ncmds_repld += 1
-            if reply.ok:
-                self._stats.ncmds_succd += 1
-            else:
-                self._stats.ncmds_errs += 1
-        log.debug("sending reply %r", reply.text)
-        return reply.text
+            result = _guarded(lambda: self._run(command, failure, origin, room), log)
+            if isinstance(result, Reply):
+                self._count(result)
+        if not isinstance(result, Reply):
+            result = _guarded(result, log)
+            assert isinstance(result, Reply)
+            with self._table.lock:
+                self._count(result)
+        log.debug("sending reply %r", result.text)
+        return result.text
+
+    def _count(self, reply: Reply) -> None:
+        self._stats.ncmds_repld += 1
+        if reply.ok:
+            self._stats.ncmds_succd += 1
+        else:
+            self._stats.ncmds_errs += 1
 
     def duplicate(self) -> None:
         """A command was answered from the cache of replies."""
         with self._table.lock:
             self._stats.ncmds_rcvd_ndups += 1
 
-    def _run(self, command: Optional[parser.Command], failure: Optional[CommandError], origin: Origin, room: int,
-             log: CallLog) -> Reply:
-        try:
-            if failure is not None:
-                raise failure
-            return self._handlers[type(command)](command, origin, room)
-        except CommandError as error:
-            log.warning("command refused: %s", error)
-            return Reply(f"E{int(error.code)}", ok=False)
-        except Exception:
-            log.exception("unexpected error while executing a command")
-            return Reply(f"E{int(ErrorCode.INTERNAL)}", ok=False)
+    def _run(self, command: Optional[parser.Command], failure: Optional[CommandError], origin: Origin,
+             room: int) -> Result:
+        if failure is not None:
+            raise failure
+        return self._handlers[type(command)](command, origin, room)
 
     def _find(self, tags: parser.Tags) -> tuple[Session, Leg]:
         """The session, and the leg of the party whose tag comes first. Raises CommandError."""
@@ -115,7 +125,7 @@ class Executor:
 
     # -- U and L ---------------------------------------------------------------------------------
 
-    def _set_up(self, command: parser.SetUp, origin: Origin, room: int) -> Reply:
+    def _set_up(self, command: parser.SetUp, origin: Origin, room: int) -> Result:
         if command.notify is not None and not self._targets:
             raise CommandError(ErrorCode.NOTIFY_DISABLED, "no notification target is allowed: use -n")
         now = time.monotonic()
@@ -137,7 +147,15 @@ class Executor:
         if command.creates:
             session.notification = self._notification(session, command.notify, origin)
         self._describe(leg.opposite, modifiers, command.remote, now)
-        return Reply(run_subcommands(self, session, leg, command.subcommands, port_reply(leg), room))
+        reply = Reply(run_subcommands(self, session, leg, command.subcommands, port_reply(leg), room))
+        if found is None and self._settings.record_all:
+            return lambda: self._record_all(session, reply)
+        return reply
+
+    def _record_all(self, session: Session, reply: Reply) -> Reply:
+        """Record a new session from its start; that it cannot be recorded does not fail the call."""
+        self._recordings.record([session.caller, session.callee], single_file=True)
+        return reply
 
     def _create(self, tags: parser.Tags, modifiers: LegModifiers, now: float) -> Session:
         if self.draining:
@@ -228,27 +246,52 @@ class Executor:
 
     # -- prompts and recordings ------------------------------------------------------------------
 
-    def _play(self, command: parser.Play, origin: Origin, room: int) -> Reply:
+    def _play(self, command: parser.Play, origin: Origin, room: int) -> Result:
         _, leg = self._find(command.tags)
+        leg.stop_player()
         if command.count == 0:
             return Reply("0")
-        if command.codecs == "session" and not leg.codecs:
-            raise CommandError(ErrorCode.UNKNOWN_MODIFIER, "the party's codecs are not known")
-        raise CommandError(ErrorCode.NO_PLAYER, f"prompt {command.prompt!r} cannot be opened")
+        codecs = self._playback.codecs(leg, command)
+
+        def later() -> Reply:
+            self._playback.play(leg, command, codecs)
+            return Reply("0")
+
+        return later
 
     def _stop_playing(self, command: parser.StopPlaying, origin: Origin, room: int) -> Reply:
-        self._find(command.tags)
+        session, leg = self._find(command.tags)
+        if leg.player is not None:
+            session.log.info("stopping player at port %d", leg.port)
+        leg.stop_player()
         return Reply("0")
 
-    def _record(self, command: parser.Record, origin: Origin, room: int) -> Reply:
-        raise CommandError(ErrorCode.NO_SESSION, "directory for recordings is not configured")
+    def _legs(self, tags: parser.Tags) -> list[Leg]:
+        """The addressed leg of each session of a call that the tags match."""
+        matches = (match_call(session, tags)[0] for session in self._table.call(tags.call_id))
+        return [leg for leg in matches if leg is not None]
 
-    def _copy(self, command: parser.Copy, origin: Origin, room: int) -> Reply:
-        self._find(command.tags)
-        raise CommandError(ErrorCode.COPY_FAILED, f"cannot copy to {command.target!r}")
+    def _record(self, command: parser.Record, origin: Origin, room: int) -> Later:
+        legs = self._legs(command.tags)
+
+        def later() -> Reply:
+            if not self._recordings.record(legs, command.single_file):
+                raise CommandError(ErrorCode.NO_SESSION, "no session, or it cannot be recorded")
+            return Reply("0")
+
+        return later
+
+    def _copy(self, command: parser.Copy, origin: Origin, room: int) -> Later:
+        _, leg = self._find(command.tags)
+        return lambda: Reply(self._recordings.copy(leg, command))
 
     def _stop_recording(self, command: parser.StopRecording, origin: Origin, room: int) -> Reply:
-        raise CommandError(ErrorCode.NO_SESSION, "nothing is being recorded")
+        legs = self._legs(command.tags)
+        if command.both_legs:
+            legs = [each for leg in legs for each in leg.session.legs]
+        if not self._recordings.stop(legs):
+            raise CommandError(ErrorCode.NO_SESSION, "nothing is being recorded")
+        return Reply("0")
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -263,6 +306,18 @@ class Executor:
     @property
     def table(self) -> SessionTable:
         return self._table
+
+
+def _guarded(run: Callable[[], Result], log: CallLog) -> Result:
+    """Errors become replies here, and nowhere else."""
+    try:
+        return run()
+    except CommandError as error:
+        log.warning("command refused: %s", error)
+        return Reply(f"E{int(error.code)}", ok=False)
+    except Exception:
+        log.exception("unexpected error while executing a command")
+        return Reply(f"E{int(ErrorCode.INTERNAL)}", ok=False)
 
 
 def match_call(session: Session, tags: parser.Tags) -> tuple[Optional[Leg], bool]:

@@ -72,6 +72,7 @@ class _Run:
         if self._session.fork is not None:
             self._session.fork.close()
         self._session.fork = Fork(source, self._session, crossed=source_direct == target_direct)
+        self._session.choose_handlers()
         return DONE
 
 

@@ -27,7 +27,6 @@ class Fork:
 
     def __init__(self, source: Session, target: Session, crossed: bool) -> None:
         """`crossed`: what the source's caller sends goes to the target's callee; else caller to caller."""
-        self._target = target
         self._witnesses: list[tuple[Stream, _ForkedStream]] = []
         for leg in source.legs:
             out = target.callee if (leg is source.caller) == crossed else target.caller
@@ -35,7 +34,6 @@ class Fork:
                 witness = _ForkedStream(onto)
                 stream.witnesses.append(witness)
                 self._witnesses.append((stream, witness))
-        self._set_gates(True)
         source.choose_handlers()
 
     def close(self) -> None:
@@ -44,9 +42,3 @@ class Fork:
             if witness in stream.witnesses:
                 stream.witnesses.remove(witness)
                 stream.choose_onward()
-        self._set_gates(False)
-
-    def _set_gates(self, gated: bool) -> None:
-        for stream in self._target.streams:
-            stream.gated = gated
-            stream.choose_onward()

@@ -82,7 +82,7 @@ class AllowedTargets:
         for text in texts:
             self._allow(text, resolve_names)
         if len(self._fixed) + len(self._wildcards) > MAX_TARGETS:
-            raise StartError(f"option -n: {len(texts)} targets are too many: at most {MAX_TARGETS} targets can be given")
+            raise StartError(f"option -n: {len(texts)} are too many: at most {MAX_TARGETS} targets can be given")
 
     def __bool__(self) -> bool:
         return bool(self._fixed or self._wildcards)

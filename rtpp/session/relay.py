@@ -10,17 +10,21 @@ just before its stream was closed finds no socket and does nothing.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
 import selectors
 import socket
 import threading
 import time
+from typing import Callable, Optional
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
 from rtpp.session.stream import Stream
 
-BATCH = 64  # packets handled per turn of the lock
+BATCH = 64  # packets or timed steps per turn of the lock
+Step = Callable[[float], Optional[float]]  # takes the time and returns when it wants to be called again
 LIVE_SELECTORS = ("EpollSelector", "KqueueSelector")  # a change is seen by a wait under way
 
 
@@ -35,6 +39,8 @@ class RelayLoop:
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._steps: list[tuple[float, int, Step]] = []  # a heap by time due; the number keeps the order of equals
+        self._order = itertools.count()
         self._stopping = False
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="relay")
@@ -70,6 +76,12 @@ class RelayLoop:
         if self._wake_on_change:
             self.wake()
 
+    def schedule(self, due: float, step: Step) -> None:
+        """Call `step(now)` at `due`, and again when it returns another time. Call it with the table lock held."""
+        heapq.heappush(self._steps, (due, next(self._order), step))
+        if self._steps[0][0] == due:
+            self.wake()
+
     def _run(self) -> None:
         while not self._stopping:
             try:
@@ -79,7 +91,7 @@ class RelayLoop:
                 time.sleep(0.01)  # should it repeat, it must not fill the log at full speed
 
     def _round(self) -> None:
-        ready = self._selector.select(None)
+        ready = self._selector.select(self._steps[0][0] - time.monotonic() if self._steps else None)
         now = time.monotonic()
         for start in range(0, len(ready), BATCH):
             with self._lock:
@@ -92,6 +104,24 @@ class RelayLoop:
                         stream.handle(stream, now)
                     except Exception:
                         self._note_failure(stream)
+
+        while self._steps and self._steps[0][0] <= now:
+            with self._lock:
+                self._take_steps(now)
+
+    def _take_steps(self, now: float) -> None:
+        """Do what is due, BATCH steps at most."""
+        for _ in range(BATCH):
+            if not self._steps or self._steps[0][0] > now:
+                return
+            _, order, step = heapq.heappop(self._steps)
+            try:
+                again = step(now)
+            except Exception:
+                GLOBAL.exception("unexpected error in a timed step of the relay loop")
+                continue
+            if again is not None:
+                heapq.heappush(self._steps, (again, order, step))
 
     def _drain_wake_ups(self) -> None:
         try:

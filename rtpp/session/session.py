@@ -23,12 +23,15 @@ from rtpp.stats import Stats
 if TYPE_CHECKING:
     from rtpp.session.fork import Fork
     from rtpp.session.notify import Notification
+    from rtpp.session.player import Player
+    from rtpp.session.recording import LegRecording, SharedFile
 
 
 class Leg:
     """One side of a session: an RTP and an RTCP stream on a pair of ports."""
 
-    __slots__ = ("actor", "address", "codecs", "resize_ms", "rtcp", "rtp", "session", "tos", "ttl", "weak")
+    __slots__ = ("actor", "address", "codecs", "player", "recording", "resize_ms", "rtcp", "rtp", "session", "tos",
+                 "ttl", "weak")
 
     def __init__(self, session: Session, actor: str, address: ListenAddress, ttl: TimeToLive, settings: Settings,
                  stats: Stats, log: CallLog) -> None:
@@ -40,6 +43,8 @@ class Leg:
         self.codecs: tuple[int, ...] = ()  # payload types the party offered, for prompts
         self.resize_ms = 0  # re-packetise what the party sends; 0: leave it alone
         self.weak = False
+        self.player: Optional[Player] = None  # of a prompt to the party
+        self.recording: Optional[LegRecording] = None  # of what the party sends
         self.rtp = Stream(self, True, stats, log, ttl, settings.send_twice)
         self.rtcp = Stream(self, False, stats, log, ttl, settings.send_twice)
 
@@ -71,11 +76,33 @@ class Leg:
                 stream.choose_destination()
 
 
+    def start_player(self, player: Player, now: float) -> None:
+        """Play a prompt to the party; no other prompt is playing."""
+        self.player = player
+        self.rtp.stats.nplrs_created += 1
+        self.opposite.rtp.choose_onward()
+        player.begin(now)
+
+    def stop_player(self) -> None:
+        """Play no longer, if anything plays; the other party is heard again."""
+        if self.player is not None:
+            self.player.stop()
+            self.player = None
+            self.rtp.stats.nplrs_destroyed += 1
+            self.opposite.rtp.choose_onward()
+
+    def stop_recording(self) -> None:
+        """Record and copy no longer, if that is done."""
+        if self.recording is not None:
+            self.recording.close()
+            self.recording = None
+
+
 class Session:
     """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included."""
 
     __slots__ = ("call_id", "callee", "caller", "complete", "created", "ended", "fork", "log", "notification",
-                 "strong", "tag")
+                 "shared_file", "strong", "tag")
 
     def __init__(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], settings: Settings,
                  stats: Stats, now: float) -> None:
@@ -88,6 +115,7 @@ class Session:
         self.strong = False
         self.notification: Optional[Notification] = None
         self.fork: Optional[Fork] = None  # whose packets are sent into this session
+        self.shared_file: Optional[SharedFile] = None  # both legs are recorded into
         self.log = CallLog(call_id)
         shared = TimeToLive(settings.setup_ttl, settings.ttl, now)
         own = TimeToLive(settings.setup_ttl, settings.ttl, now) if settings.independent_ttl else shared

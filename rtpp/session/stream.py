@@ -106,6 +106,9 @@ class Stream:
 
     def choose_onward(self) -> None:
         """Take the short path again, or leave it, after a change of what the stream needs."""
+        session = self.leg.session
+        prompt = self.is_rtp and self.leg.opposite.player is not None
+        self.gated = prompt or session.fork is not None
         staged = self.gated or self.witnesses or self._send_twice
         self.onward = self._deliver if staged else None
 
@@ -128,6 +131,9 @@ class Stream:
                               remote[1])
         else:
             self.destination = remote
+            player = self.leg.player
+            if self.is_rtp and player is not None:
+                player.listener_found(time.monotonic())
 
     def is_at(self, address: Address) -> bool:
         """Whether `address` is where this stream's own socket receives."""

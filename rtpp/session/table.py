@@ -95,10 +95,7 @@ class SessionTable:
         Raises NoSocketsError; then the leg is as it was.
         """
         address = address or leg.address
-        try:
-            port, pair = self.ports[address.family].take(lambda port: bind_pair(address, port, leg.tos))
-        except (NoPortsError, OSError) as error:
-            raise NoSocketsError(f"cannot open a port on {address.host}: {error}") from error
+        port, pair = self.take_pair(address, leg.tos)
         self.close(leg)
         self.addresses.remember(address)
         leg.address = address
@@ -107,6 +104,13 @@ class SessionTable:
             self.relay.add(bound, stream)
         for stream in leg.session.streams:
             stream.choose_destination()
+
+    def take_pair(self, address: ListenAddress, tos: int) -> tuple[int, tuple[socket.socket, socket.socket]]:
+        """A bound pair of sockets and its even port. Raises NoSocketsError."""
+        try:
+            return self.ports[address.family].take(lambda port: bind_pair(address, port, tos))
+        except (NoPortsError, OSError) as error:
+            raise NoSocketsError(f"cannot open a port on {address.host}: {error}") from error
 
     def complete(self, session: Session, now: float) -> None:
         """The second leg is there."""
@@ -141,6 +145,9 @@ class SessionTable:
         session.ended = True
         if session.fork is not None:
             session.fork.close()
+        for leg in session.legs:
+            leg.stop_player()
+            leg.stop_recording()
         for leg in session.legs:
             self.close(leg)
         close_accounts(session, self.stats, now)
