@@ -8,6 +8,7 @@ is written to the log with its traceback, and touches no other session.
 from __future__ import annotations
 
 import time
+from logging import DEBUG
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional, Union
 
@@ -77,7 +78,8 @@ class Executor:
     def execute(self, tokens: list[bytes], origin: Origin, room: int = MAX_REPLY - 1) -> str:
         """The reply, without cookie and line feed. `room` is how long it may be."""
         log = GLOBAL if len(tokens) < 2 else CallLog(tokens[1].decode("latin-1"))
-        log.debug("received command %r", b" ".join(tokens).decode("latin-1"))
+        if log.isEnabledFor(DEBUG):
+            log.debug("received command %r", b" ".join(tokens).decode("latin-1"))
         command: Optional[parser.Command] = None
         failure: Optional[CommandError] = None
         try:
@@ -249,7 +251,7 @@ class Executor:
     def _play(self, command: parser.Play, origin: Origin, room: int) -> Result:
         _, leg = self._find(command.tags)
         leg.stop_player()
-        if command.count == 0:
+        if command.passes == 0:
             return Reply("0")
         codecs = self._playback.codecs(leg, command)
 

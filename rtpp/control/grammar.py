@@ -11,7 +11,7 @@ verb, number of arguments, modifiers on a verb that takes none, sub-commands on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtpp.errors import CommandError, ErrorCode
 
@@ -21,8 +21,7 @@ SUBCOMMAND_SEPARATOR = b"&&"
 _TO_SPACE = bytes.maketrans(b"\t\r\n", b"   ")
 
 
-@dataclass(frozen=True)
-class Clause:
+class Clause(NamedTuple):
     """A command or sub-command taken apart: `verb` is upper case, `arguments` are what follows the first token."""
 
     verb: str
@@ -30,21 +29,19 @@ class Clause:
     arguments: tuple[str, ...]
 
     @property
-    def count(self) -> int:
+    def words(self) -> int:
         """Tokens, the verb included."""
         return 1 + len(self.arguments)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A command with its sub-commands."""
 
     main: Clause
     subcommands: tuple[Clause, ...]
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(NamedTuple):
     """What a verb accepts: how many tokens, itself included, and whether it takes modifiers and sub-commands."""
 
     least: int
@@ -85,9 +82,9 @@ def parse(tokens: list[bytes]) -> Request:
     verb = VERBS.get(main.verb)
     if verb is None:
         raise CommandError(ErrorCode.UNKNOWN_VERB, f"no command {main.verb!r}")
-    if not verb.least <= main.count <= verb.most:
+    if not verb.least <= main.words <= verb.most:
         raise CommandError(ErrorCode.ARGUMENT_COUNT,
-                           f"{main.verb} takes {verb.least} to {verb.most} words, not {main.count}")
+                           f"{main.verb} takes {verb.least} to {verb.most} words, not {main.words}")
     if main.modifiers and not verb.modifiers:
         raise CommandError(ErrorCode.NO_MODIFIERS_ALLOWED, f"{main.verb} takes no modifiers: {main.modifiers!r}")
     if len(clauses) > 1 and not verb.subcommands:

@@ -15,8 +15,7 @@ The address behind `l` and `r` is 192.0.2.1, [2001:db8::1], or for `l` a {label}
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4, IPV6, AddressBook, numeric, route_source
@@ -26,8 +25,7 @@ MAX_INTERFACES = 2
 MAX_RESIZE_MS = 999
 
 
-@dataclass(frozen=True)
-class LegModifiers:
+class LegModifiers(NamedTuple):
     """What the modifiers of one U or L say. `asymmetric` is None when the default applies."""
 
     asymmetric: Optional[bool] = None

@@ -6,8 +6,7 @@ right, the address family, the remote address, and last the sub-commands, where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 from rtpp.control.grammar import Clause, Request, integer
 from rtpp.control.modifiers import LegModifiers, parse_modifiers
@@ -20,8 +19,7 @@ MAX_COUNTER_NAMES = 11
 MAX_SECONDS = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(NamedTuple):
     """Where a party says it is. On hold it says nowhere, and the addresses mean nothing."""
 
     on_hold: bool
@@ -29,8 +27,7 @@ class Remote:
     rtcp: Address
 
 
-@dataclass(frozen=True)
-class Tags:
+class Tags(NamedTuple):
     """Which session of which call, and from whose point of view."""
 
     call_id: str
@@ -38,8 +35,7 @@ class Tags:
     to_tag: Optional[str]
 
 
-@dataclass(frozen=True)
-class SetUp:
+class SetUp(NamedTuple):
     """U (`creates`) and L: open a leg's port, learn about the other leg's party."""
 
     creates: bool
@@ -50,49 +46,42 @@ class SetUp:
     subcommands: tuple[Subcommand, ...]
 
 
-@dataclass(frozen=True)
-class Delete:
+class Delete(NamedTuple):
     tags: Tags
     weak: bool
 
 
-@dataclass(frozen=True)
-class Play:
-    """`codecs` as written: the word `session` or payload types. `count` passes; 0 stops, negative is for ever."""
+class Play(NamedTuple):
+    """`codecs` as written: the word `session` or payload types. 0 passes stop, below zero is for ever."""
 
     tags: Tags
-    count: int
+    passes: int
     prompt: str
     codecs: str
 
 
-@dataclass(frozen=True)
-class StopPlaying:
+class StopPlaying(NamedTuple):
     tags: Tags
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     tags: Tags
     single_file: bool
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     tags: Tags
     target: str
     single_file: bool
     wants_address: bool
 
 
-@dataclass(frozen=True)
-class StopRecording:
+class StopRecording(NamedTuple):
     tags: Tags
     both_legs: bool
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """`modifiers` are checked only when the session was found."""
 
     tags: Tags
@@ -101,39 +90,32 @@ class Query:
     subcommands: tuple[Subcommand, ...]
 
 
-@dataclass(frozen=True)
-class Info:
+class Info(NamedTuple):
     load: bool
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     verbose: bool
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Version:
-    pass
+class Version(NamedTuple):
+    """The protocol's version."""
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True)
-class DeleteAll:
-    pass
+class DeleteAll(NamedTuple):
+    """X."""
 
 
-@dataclass(frozen=True)
-class SubDelete:
+class SubDelete(NamedTuple):
     weak: bool
 
 
-@dataclass(frozen=True)
-class SubSet:
+class SubSet(NamedTuple):
     """`key` is "ttl" (seconds) or "tos"; `reverse` means the leg of the party that did not send the command."""
 
     reverse: bool
@@ -141,14 +123,12 @@ class SubSet:
     value: int
 
 
-@dataclass(frozen=True)
-class SubLookup:
+class SubLookup(NamedTuple):
     modifiers: LegModifiers
     remote: Optional[Remote]
 
 
-@dataclass(frozen=True)
-class SubCopy:
+class SubCopy(NamedTuple):
     source: Tags
 
 
@@ -330,14 +310,14 @@ def _subcommands(request: Request, book: AddressBook, *, with_legs: bool) -> tup
 def _subcommand(clause: Clause, book: AddressBook, with_legs: bool) -> Subcommand:
     """Any fault of a sub-command is the same error."""
     try:
-        if clause.verb == "D" and clause.count == 1:
+        if clause.verb == "D" and clause.words == 1:
             return SubDelete("w" in _only(clause, "w", ErrorCode.SUBCOMMAND))
-        if clause.verb == "S" and clause.count == 2 and len(clause.modifiers) <= 1:
+        if clause.verb == "S" and clause.words == 2 and len(clause.modifiers) <= 1:
             return _sub_set(clause)
-        if clause.verb == "L" and clause.count == 3 and with_legs:
+        if clause.verb == "L" and clause.words == 3 and with_legs:
             modifiers = parse_modifiers(clause.modifiers, book)
             return SubLookup(modifiers, parse_remote(clause.arguments[0], clause.arguments[1], modifiers.ipv6))
-        if clause.verb == "C" and clause.count == 4 and with_legs and not clause.modifiers:
+        if clause.verb == "C" and clause.words == 4 and with_legs and not clause.modifiers:
             return SubCopy(_tags(clause, 1))
     except CommandError as error:
         raise CommandError(ErrorCode.SUBCOMMAND, str(error))

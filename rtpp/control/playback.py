@@ -44,9 +44,9 @@ class Playback:
             packet_time = DEFAULT_PACKET_TIME
             if command.codecs == SESSION_CODECS and leg.opposite.resize_ms:
                 packet_time = leg.opposite.resize_ms
-            player = Player(leg, prompt, packet_time, command.count, self._table.relay)
+            player = Player(leg, prompt, packet_time, command.passes, self._table.relay)
             leg.start_player(player, time.monotonic())
-            session.log.info("%d times playing prompt %s codec %d: SSRC=0x%08X, seq=%d", command.count,
+            session.log.info("%d times playing prompt %s codec %d: SSRC=0x%08X, seq=%d", command.passes,
                              command.prompt, prompt.payload_type, player.ssrc, player.sequence_number)
 
     def _load(self, name: str, codecs: tuple[int, ...]) -> Prompt:

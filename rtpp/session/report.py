@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from logging import INFO
+
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.stats import Stats
@@ -17,6 +19,8 @@ def close_accounts(session: Session, stats: Stats, now: float) -> None:
         stats.nsess_nortcp, stats.nsess_owrtcp = _count_ways(
             session.caller.rtcp, session.callee.rtcp, stats.nsess_nortcp, stats.nsess_owrtcp)
     for leg in session.legs:
+        if not leg.rtp.received:
+            continue
         assert leg.rtp.analyzer is not None
         result = leg.rtp.analyzer.report()
         stats.rtpa_nsent += result.nsent
@@ -24,7 +28,8 @@ def close_accounts(session: Session, stats: Stats, now: float) -> None:
         stats.rtpa_ndups += result.ndups
         stats.rtpa_nlost += result.nlost
         stats.rtpa_perrs += result.perrs
-    _write_summary(session)
+    if session.log.isEnabledFor(INFO):
+        _write_summary(session)
 
 
 def _count_ways(one: Stream, other: Stream, neither: int, one_way: int) -> tuple[int, int]:

@@ -96,7 +96,6 @@ class Stream:
         self.port = port
         self.recvfrom = bound.recvfrom
         self.sendto = bound.sendto
-        self.choose_destination()
 
     def detach(self) -> Optional[socket.socket]:
         """Give up the socket. Packets are dropped until another is attached."""

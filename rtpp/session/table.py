@@ -103,7 +103,8 @@ class SessionTable:
             stream.attach(bound, number)
             self.relay.add(bound, stream)
         for stream in leg.session.streams:
-            stream.choose_destination()
+            if stream.latch.remote is not None:
+                stream.choose_destination()
 
     def take_pair(self, address: ListenAddress, tos: int) -> tuple[int, tuple[socket.socket, socket.socket]]:
         """A bound pair of sockets and its even port. Raises NoSocketsError."""
