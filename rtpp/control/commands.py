@@ -8,8 +8,8 @@ is written to the log with its traceback, and touches no other session.
 from __future__ import annotations
 
 import time
-from logging import DEBUG
 from dataclasses import dataclass
+from logging import DEBUG
 from typing import Callable, NamedTuple, Optional, Union
 
 from rtpp.control import grammar, parser
