@@ -31,7 +31,7 @@ def nanoseconds_per_packet(packets: list[tuple[bytes, float]]) -> float:
     for data, arrival in packets:
         update(data, arrival)
     middle = time.perf_counter_ns()
-    for data, arrival in packets:
+    for _data, _arrival in packets:
         pass
     return (middle - begin - (time.perf_counter_ns() - middle)) / len(packets)
 
