@@ -54,9 +54,9 @@ _TRACKED = Outcome.TRACKED
 class AnalyzerError(ValueError):
     """A recorded packet lies before the start of an epoch that began after a wrap."""
 
-    def __init__(self, position: int, minimum: int) -> None:
-        super().__init__(f"position {position} lies before the start of its epoch, {minimum}")
-        self.position = position
+    def __init__(self, sequence_number: int, minimum: int) -> None:
+        super().__init__(f"sequence number {sequence_number} lies before its epoch, which starts at {minimum}")
+        self.sequence_number = sequence_number
         self.minimum = minimum
 
 
@@ -212,6 +212,8 @@ class Analyzer:
             outcome = self._change_source(ssrc, sequence_number, timestamp, time)
         self.last_sequence_number = sequence_number
         self.arm()
+        if outcome is Outcome.OUT_OF_RANGE and self.recorded:
+            raise AnalyzerError(sequence_number, self.minimum)
         return outcome
 
     def _change_source(self, ssrc: int, sequence_number: int, timestamp: int, time: float) -> Outcome:
@@ -259,8 +261,6 @@ class Analyzer:
         self.window |= mark
         if position < self.minimum:
             if self.offset:
-                if self.recorded:
-                    raise AnalyzerError(position, self.minimum)
                 return Outcome.OUT_OF_RANGE
             self.minimum = position
         self.count += 1

@@ -104,10 +104,9 @@ class JitterTable:
         return source
 
     def _recycle(self, source: SourceJitter) -> None:
-        if source.packets >= 2:
-            self.recycled_maximum = max(self.recycled_maximum, source.maximum)
-            self.recycled_total += source.total
-            self.recycled_differences += source.packets - 1
+        self.recycled_maximum = max(self.recycled_maximum, source.maximum)
+        self.recycled_total += source.total
+        self.recycled_differences += source.packets - 1
 
     def report(self) -> Optional[JitterReport]:
         """None until one of the remembered sources sent two comparable packets."""

@@ -177,15 +177,20 @@ def is_rtcp(data: bytes) -> bool:
 
 
 def ssrc_and_sequence(data: bytes) -> Optional[tuple[int, int]]:
-    """SSRC and sequence number, or None exactly when `RtpPacket.parse` raises `RtpError`."""
+    """SSRC and sequence number of what came in on an RTP port, None when it is not an RTP packet.
+
+    None exactly when `is_rtcp(data)` or `RtpPacket.parse(data)` raises `RtpError`.
+    """
     if len(data) < HEADER_SIZE:
         return None
-    first, _, sequence_number, _, ssrc = HEADER.unpack_from(data)
+    first, second, sequence_number, _, ssrc = HEADER.unpack_from(data)
     if first != PLAIN:
         try:
             payload_bounds(data)
         except RtpError:
             return None
+    if 200 <= second <= 213:
+        return None
     return ssrc, sequence_number
 
 

@@ -107,7 +107,8 @@ class Fuzz(unittest.TestCase):
                     continue
                 valid += 1
                 self.assertEqual(bytes(packet), raw)
-                self.assertEqual(ssrc_and_sequence(raw), (packet.ssrc, packet.sequence_number))
+                expected = None if is_rtcp(raw) else (packet.ssrc, packet.sequence_number)
+                self.assertEqual(ssrc_and_sequence(raw), expected)
                 end = packet.payload_offset + packet.payload_length
                 self.assertEqual(raw[packet.payload_offset : end], packet.payload)
         self.assertGreater(valid, 4000, f"seed {seed}: the generator makes too few valid packets")
@@ -128,6 +129,11 @@ class Rtcp(unittest.TestCase):
         for data, expected in cases:
             with self.subTest(data=data.hex()):
                 self.assertIs(is_rtcp(data), expected)
+
+    def test_rtcp_is_not_rtp_for_latching(self) -> None:
+        for second, expected in ((199, (0x11223344, 1)), (200, None), (213, None), (214, (0x11223344, 1))):
+            with self.subTest(second=second):
+                self.assertEqual(ssrc_and_sequence(HEADER[:1] + bytes([second]) + HEADER[2:]), expected)
 
 
 class PayloadTypes(unittest.TestCase):
