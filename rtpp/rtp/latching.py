@@ -48,6 +48,11 @@ def _show(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _host(address: Address) -> str:
+    """The host without the interface that packets from link-local addresses carry and commands cannot name."""
+    return str(address[0]).partition("%")[0]
+
+
 class Latch:
     """Where the party of one stream is, and how sure we are. Times are monotonic seconds.
 
@@ -131,7 +136,7 @@ class Latch:
             self._fill(source)
             outcome = Outcome.FILLED
         elif self.asymmetric:
-            if source[0].partition("%")[0] != self.remote[0]:
+            if _host(source) != _host(self.remote):
                 return Outcome.REFUSED
         elif source == self.remote:
             if not self.latched:
