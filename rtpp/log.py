@@ -42,6 +42,7 @@ QUEUE_LINES = 10_000
 
 _logger = logging.getLogger("rtpproxy")
 _logger.propagate = False
+_logger.addHandler(logging.NullHandler())  # until `start` nothing is written
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
