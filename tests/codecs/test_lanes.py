@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import random
+import unittest
+
+from rtpp.codecs.lanes import Lanes, saturate, saturate_all
+
+SEED = 20240611
+
+
+class Arithmetic(unittest.TestCase):
+    def setUp(self) -> None:
+        self.draw = random.Random(SEED)
+
+    def numbers(self, count: int, limit: int) -> list[int]:
+        return [self.draw.randrange(-limit, limit) for _ in range(count)]
+
+    def test_split_undoes_join(self) -> None:
+        for count in (1, 13, 160):
+            for limit in (1, 100, 32768, 1 << 31):
+                values = self.numbers(count, limit)
+                lanes = Lanes(count)
+                self.assertEqual(lanes.split(lanes.join(values)), values, f"seed {SEED}")
+
+    def test_add_scaled_is_the_rounded_saturated_sum(self) -> None:
+        for count in (1, 13, 120):
+            lanes = Lanes(count)
+            for limit in (10, 3000, 32768):
+                base, other = self.numbers(count, limit), self.numbers(count, limit)
+                for factor in (-32767, -28180, 0, 1, 32767, self.draw.randrange(-32767, 32768)):
+                    expected = [saturate(a + (factor * b + 16384 >> 15)) for a, b in zip(base, other)]
+                    number = lanes.add_scaled(lanes.join(base), factor, lanes.join(other))
+                    self.assertEqual(lanes.split(number), expected, f"seed {SEED}, factor {factor}")
+
+    def test_delay(self) -> None:
+        lanes = Lanes(13)
+        for limit in (2, 32768):
+            values = self.numbers(13, limit)
+            number, last = lanes.delay(lanes.join(values), -7)
+            self.assertEqual((lanes.split(number), last), ([-7, *values[:-1]], values[-1]), f"seed {SEED}")
+
+    def test_product_is_the_convolution(self) -> None:
+        a, b = self.numbers(40, 512), self.numbers(20, 32768)
+        expected = [0] * 60
+        for i, x in enumerate(a):
+            for k, y in enumerate(b):
+                expected[i + k] += x * y
+        product = Lanes(40).join(a) * Lanes(20).join(b)
+        self.assertEqual(Lanes(60).split(product), expected, f"seed {SEED}")
+
+
+class Saturation(unittest.TestCase):
+    def test_limits(self) -> None:
+        for value, expected in ((-32769, -32768), (-32768, -32768), (32767, 32767), (32768, 32767), (5, 5)):
+            self.assertEqual(saturate(value), expected)
+        self.assertEqual(saturate_all([40000, 1, -40000]), [32767, 1, -32768])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,131 @@
+"""Our codecs against the libraries that the rest of the world uses, bit for bit.
+
+Needs what packages/codecs.txt lists.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import tempfile
+import unittest
+import wave
+from array import array
+
+from rtpp.codecs import g711, gsm
+from tests.codecs import test_gsm
+from tests.codecs.signals import little_endian, noise, speech, square, tone
+
+SOX_RAW = ["-t", "raw", "-r", "8000", "-c", "1", "-e", "signed", "-b", "16", "-L"]
+
+
+def sox(data: bytes, *arguments: str) -> bytes:
+    """Run `sox` on 16-bit mono 8 kHz samples (or on what the arguments say), without dither."""
+    return subprocess.run(["sox", "-D", *arguments], input=data, capture_output=True, check=True).stdout
+
+
+def to_wav(samples: array[int], path: str) -> None:
+    """Write a PCM file by the standard library, as input for other programs."""
+    with wave.open(path, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(little_endian(samples))
+
+
+def chunk(data: bytes, name: bytes) -> bytes:
+    """The contents of the first RIFF chunk of that name."""
+    start = data.index(name) + 8
+    return data[start : start + int.from_bytes(data[start - 4 : start], "little")]
+
+
+class G711(unittest.TestCase):
+    def test_encoding_agrees_with_sox(self) -> None:
+        # sox rounds to the width of the law where we truncate: compare on samples that need neither
+        for law, bits, encode in (("u-law", 2, g711.encode_ulaw), ("a-law", 3, g711.encode_alaw)):
+            samples = array("h", range(-32768, 32768, 1 << bits))
+            expected = sox(little_endian(samples), *SOX_RAW, "-", "-t", "raw", "-e", law, "-")
+            self.assertEqual(encode(samples), expected, law)
+
+    def test_decoding_agrees_with_sox(self) -> None:
+        codes = bytes(range(256))
+        for law, decode in (("u-law", g711.decode_ulaw), ("a-law", g711.decode_alaw)):
+            source = ["-t", "raw", "-r", "8000", "-c", "1", "-e", law, "-b", "8"]
+            expected = array("h", sox(codes, *source, "-", *SOX_RAW, "-"))
+            if law == "u-law":
+                expected[0x7F], expected[0xFF] = -2, 2
+            self.assertEqual(decode(codes), expected, law)
+
+
+class LibGsm:
+    """Debian's libgsm1."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL("libgsm.so.1")
+        library.gsm_create.restype = ctypes.c_void_p
+        self._encode, self._decode = library.gsm_encode, library.gsm_decode
+        self._handle = ctypes.c_void_p(library.gsm_create())
+
+    def encode(self, samples: array[int]) -> bytes:
+        frames = []
+        for start in range(0, len(samples), 160):
+            frame = ctypes.create_string_buffer(33)
+            self._encode(self._handle, (ctypes.c_int16 * 160)(*samples[start : start + 160]), frame)
+            frames.append(frame.raw)
+        return b"".join(frames)
+
+    def decode(self, data: bytes) -> array[int]:
+        samples = array("h")
+        for start in range(0, len(data), 33):
+            out = (ctypes.c_int16 * 160)()
+            self._decode(self._handle, ctypes.create_string_buffer(data[start : start + 33], 33), out)
+            samples.extend(out)
+        return samples
+
+
+class Gsm(unittest.TestCase):
+    signals = {
+        **{name: vector[0] for name, vector in test_gsm.VECTORS.items()},
+        "long speech": speech(77, 160 * 300),
+        "loud speech": array("h", [max(-32768, min(32767, 5 * x)) for x in speech(78, 160 * 300)]),
+        "loud tone": tone(440, 32767, 160 * 100),
+        "quiet noise": noise(3, 160 * 100, 40),
+        "fast square": square(9, 160 * 100),
+    }
+
+    def test_encoding_and_decoding_agree_with_libgsm(self) -> None:
+        for name, samples in self.signals.items():
+            with self.subTest(signal=name):
+                frames = LibGsm().encode(samples)
+                self.assertEqual(gsm.Encoder().encode(samples), frames)
+                self.assertEqual(gsm.Decoder().decode(frames), LibGsm().decode(frames))
+
+    def test_decoding_random_frames_agrees_with_libgsm(self) -> None:
+        frames = test_gsm.random_frames(5, 1000)
+        self.assertEqual(gsm.Decoder().decode(frames), LibGsm().decode(frames))
+
+    def test_encoding_and_decoding_agree_with_sox(self) -> None:
+        for name, samples in self.signals.items():
+            with self.subTest(signal=name):
+                frames = sox(little_endian(samples), *SOX_RAW, "-", "-t", "gsm", "-")
+                self.assertEqual(gsm.Encoder().encode(samples), frames)
+                decoded = sox(frames, "-t", "gsm", "-r", "8000", "-", *SOX_RAW, "-")
+                self.assertEqual(little_endian(gsm.Decoder().decode(frames)), decoded)
+
+    def test_wav_blocks_agree_with_libsndfile(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            source, coded, back = (os.path.join(folder, name) for name in ("in.wav", "gsm.wav", "out.wav"))
+            for name, samples in self.signals.items():
+                with self.subTest(signal=name):
+                    to_wav(samples, source)
+                    subprocess.run(["sndfile-convert", "-gsm610", source, coded], check=True)
+                    subprocess.run(["sndfile-convert", "-pcm16", coded, back], check=True)
+                    with open(coded, "rb") as file:
+                        blocks = chunk(file.read(), b"data")
+                    self.assertEqual(gsm.BlockEncoder().encode(samples), blocks)
+                    with wave.open(back) as file_back:
+                        decoded = file_back.readframes(len(samples))
+                    self.assertEqual(little_endian(gsm.BlockDecoder().decode(blocks)), decoded)
+
+
+if __name__ == "__main__":
+    unittest.main()
