@@ -81,11 +81,11 @@ class Executor:
         if log.isEnabledFor(DEBUG):
             log.debug("received command %r", b" ".join(tokens).decode("latin-1"))
         command: Optional[parser.Command] = None
-        failure: Optional[CommandError] = None
+        failure: Optional[Exception] = None
         try:
             command = parser.parse_command(grammar.parse(tokens), self._table.addresses)
-        except CommandError as error:
-            failure = error
+        except Exception as error:
+            failure = error  # becomes a reply where those of the execution do
         with self._table.lock:
             self._stats.ncmds_rcvd += 1
             result = _guarded(lambda: self._run(command, failure, origin, room), log)
@@ -111,7 +111,7 @@ class Executor:
         with self._table.lock:
             self._stats.ncmds_rcvd_ndups += 1
 
-    def _run(self, command: Optional[parser.Command], failure: Optional[CommandError], origin: Origin,
+    def _run(self, command: Optional[parser.Command], failure: Optional[Exception], origin: Origin,
              room: int) -> Result:
         if failure is not None:
             raise failure

@@ -11,6 +11,7 @@ verb, number of arguments, modifiers on a verb that takes none, sub-commands on 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from rtpp.errors import CommandError, ErrorCode
@@ -18,6 +19,9 @@ from rtpp.errors import CommandError, ErrorCode
 MAX_TOKENS = 23  # of a command, and of each sub-command
 MAX_SUBCOMMANDS = 15
 SUBCOMMAND_SEPARATOR = b"&&"
+INTEGER = r"[\v\f]*([+-]?)0*([0-9]+)"  # the other white space of strtol(3) separates tokens
+MAX_DIGITS = 19
+INT64_MAX = 2**63 - 1
 _TO_SPACE = bytes.maketrans(b"\t\r\n", b"   ")
 
 
@@ -118,8 +122,12 @@ def _clause(words: list[bytes]) -> Clause:
 
 
 def integer(text: str) -> int:
-    """A decimal number with an optional sign. Raises ValueError for anything else, also for what only int() takes."""
-    digits = text[1:] if text[:1] in ("+", "-") else text
-    if not (digits.isascii() and digits.isdecimal()):
-        raise ValueError(f"{text!r} is not a decimal number")
-    return int(text)
+    """A decimal number as strtol(3) reads it: white space and a sign may precede, what is too large is cut to 64 bits.
+
+    Raises ValueError for anything else, also for what only int() takes.
+    """
+    found = re.fullmatch(INTEGER, text)
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is not a decimal number")
+    number = min(int(found[2]), INT64_MAX) if len(found[2]) <= MAX_DIGITS else INT64_MAX
+    return -number if found[1] == "-" else number

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
+from rtpp.control.grammar import INTEGER, integer
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4, IPV6, AddressBook, numeric, route_source
 from rtpp.settings import ListenAddress
@@ -123,16 +124,16 @@ class _Scan:
         self._new_port = True
 
     def resize(self) -> None:
-        number = self._match(r"[+-]?[0-9]+")
-        if not number or not 1 <= int(number) <= MAX_RESIZE_MS:
-            raise CommandError(ErrorCode.RESIZE_VALUE, f"modifier z takes 1 to {MAX_RESIZE_MS} ms, not {number!r}")
-        self._resize_ms = int(number)
+        text = self._match(INTEGER)
+        self._resize_ms = integer(text) if text else 0
+        if not 1 <= self._resize_ms <= MAX_RESIZE_MS:
+            raise CommandError(ErrorCode.RESIZE_VALUE, f"modifier z takes 1 to {MAX_RESIZE_MS} ms, not {text[:40]!r}")
 
     def codecs(self) -> None:
         listed = self._match(r"[0-9,]+")
         if not listed or self._codecs is not None:
             raise CommandError(ErrorCode.CODEC_LIST, "modifier c takes one list of payload types, once")
-        self._codecs = tuple(int(number) for number in listed.split(",") if number)
+        self._codecs = tuple(integer(number) for number in listed.split(",") if number)
 
     def local(self) -> None:
         if self._text[self.position : self.position + 1] == "{":
