@@ -18,7 +18,7 @@ from rtpp.errors import CommandError, ErrorCode
 
 MAX_TOKENS = 23  # of a command, and of each sub-command
 MAX_SUBCOMMANDS = 15
-SUBCOMMAND_SEPARATOR = b"&&"
+SUBCOMMAND_SEPARATOR = "&&"
 INTEGER = r"[\v\f]*([+-]?)0*([0-9]+)"  # the other white space of strtol(3) separates tokens
 MAX_DIGITS = 19
 INT64_MAX = 2**63 - 1
@@ -96,29 +96,32 @@ def parse(tokens: list[bytes]) -> Request:
     return Request(main, tuple(clauses[1:]))
 
 
-def _split(tokens: list[bytes]) -> list[list[bytes]]:
-    """Tokens of the command and of each sub-command."""
-    parts: list[list[bytes]] = [[]]
-    for token in tokens:
-        if b"\0" in token:
-            raise CommandError(ErrorCode.SYNTAX, "NUL byte in the command")
-        if token == SUBCOMMAND_SEPARATOR:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    if not all(parts):
+def _split(tokens: list[bytes]) -> list[list[str]]:
+    """Words of the command and of each sub-command."""
+    words = b" ".join(tokens).decode("latin-1").split(" ")
+    parts = [words]
+    if SUBCOMMAND_SEPARATOR in words:
+        parts = [[]]
+        for word in words:
+            if word == SUBCOMMAND_SEPARATOR:
+                parts.append([])
+            else:
+                parts[-1].append(word)
+    if not tokens or not all(parts):
         raise CommandError(ErrorCode.SYNTAX, "empty command or sub-command")
     if len(parts) - 1 > MAX_SUBCOMMANDS:
         raise CommandError(ErrorCode.SYNTAX, f"{len(parts) - 1} sub-commands, {MAX_SUBCOMMANDS} at most")
     longest = max(map(len, parts))
     if longest > MAX_TOKENS:
         raise CommandError(ErrorCode.SYNTAX, f"{longest} words, {MAX_TOKENS} at most")
+    if any(["\0" in word for word in words]):
+        raise CommandError(ErrorCode.SYNTAX, "NUL byte in the command")
     return parts
 
 
-def _clause(words: list[bytes]) -> Clause:
-    first, *rest = (word.decode("latin-1") for word in words)
-    return Clause(first[:1].upper(), first[1:], tuple(rest))
+def _clause(words: list[str]) -> Clause:
+    first = words[0]
+    return Clause(first[0].upper(), first[1:], tuple(words[1:]))
 
 
 def integer(text: str) -> int:

@@ -58,8 +58,13 @@ class LegModifiers(NamedTuple):
         return self.local
 
 
+NONE = LegModifiers()
+
+
 def parse_modifiers(text: str, book: AddressBook) -> LegModifiers:
     """Raises CommandError for the first fault."""
+    if not text and book.default.family == IPV4:
+        return NONE  # most commands of most controllers
     scan = _Scan(text, book)
     while scan.position < len(text):
         letter = text[scan.position].lower()

@@ -11,8 +11,9 @@ from typing import Callable, NamedTuple, Optional, Union
 from rtpp.control.grammar import Clause, Request, integer
 from rtpp.control.modifiers import LegModifiers, parse_modifiers
 from rtpp.errors import CommandError, ErrorCode
-from rtpp.net.addresses import IPV4, IPV6, Address, AddressBook, canonical, numeric, socket_address
+from rtpp.net.addresses import IPV4, IPV6, Address, AddressBook, numeric, socket_address
 from rtpp.session.notify import decode_tag
+from rtpp.settings import WILDCARDS
 
 LITERAL_SIZES = {IPV4: range(7, 16), IPV6: range(2, 46)}  # a remote address of another length is not looked at
 MAX_COUNTER_NAMES = 11
@@ -154,8 +155,9 @@ def parse_remote(host: str, port: str, ipv6: bool) -> Optional[Remote]:
             raise ValueError(f"{port!r} is not a port")
     except ValueError as error:
         raise CommandError(ErrorCode.REMOTE_ADDRESS, str(error))
-    rtp, rtcp = (socket_address(address, n % 65536, family) for n in (number, number + 1))
-    return Remote(address in (canonical("0.0.0.0", IPV4), canonical("::", IPV6)), rtp, rtcp)
+    rtp = socket_address(address, number % 65536, family)
+    rtcp = socket_address(address, (number + 1) % 65536, family)
+    return Remote(address in WILDCARDS, rtp, rtcp)
 
 
 def _tags(clause: Clause, first: int) -> Tags:
@@ -304,7 +306,7 @@ _PARSERS: dict[str, Callable[[Request, AddressBook], Command]] = {
 
 def _subcommands(request: Request, book: AddressBook, *, with_legs: bool) -> tuple[Subcommand, ...]:
     """`with_legs`: the main command is a U with a to-tag, which L and C need."""
-    return tuple(_subcommand(clause, book, with_legs) for clause in request.subcommands)
+    return tuple([_subcommand(clause, book, with_legs) for clause in request.subcommands])
 
 
 def _subcommand(clause: Clause, book: AddressBook, with_legs: bool) -> Subcommand:

@@ -3,9 +3,8 @@
 One datagram per ready socket and round, so no stream starves another. A round holds `SessionTable.lock` for
 BATCH packets at most and never while it waits.
 
-Streams are registered and unregistered by other threads, under the table lock, while the loop may be waiting:
-epoll and kqueue take that in their stride; for other selectors the loop is woken up. An event that was reported
-just before its stream was closed finds no socket and does nothing.
+Sockets are added and removed by other threads, under the table lock, while the loop may be waiting. A stream that was
+reported just before it was closed finds no socket and does nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import os
-import selectors
 import socket
 import threading
 import time
@@ -21,24 +19,23 @@ from typing import Callable, Optional
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
+from rtpp.session.poller import make_poller
 from rtpp.session.stream import Stream
 
 BATCH = 64  # packets or timed steps per turn of the lock
 Step = Callable[[float], Optional[float]]  # takes the time and returns when it wants to be called again
-LIVE_SELECTORS = ("EpollSelector", "KqueueSelector")  # a change is seen by a wait under way
 
 
 class RelayLoop:
-    """Owns the selector. Start it once; `stop()` ends the thread."""
+    """Owns the poller. Start it once; `stop()` ends the thread."""
 
     def __init__(self, lock: FairLock) -> None:
         self._lock = lock
-        self._selector = selectors.DefaultSelector()
-        self._wake_on_change = type(self._selector).__name__ not in LIVE_SELECTORS
+        self._poller = make_poller()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._poller.add(self._wake_reader, None)
         self._steps: list[tuple[float, int, Step]] = []  # a heap by time due; the number keeps the order of equals
         self._order = itertools.count()
         self._stopping = False
@@ -53,7 +50,7 @@ class RelayLoop:
         self._stopping = True
         self.wake()
         self._thread.join()
-        self._selector.close()
+        self._poller.close()
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -66,14 +63,14 @@ class RelayLoop:
 
     def add(self, bound: socket.socket, stream: Stream) -> None:
         """Serve a stream's socket. Call it with the table lock held."""
-        self._selector.register(bound, selectors.EVENT_READ, stream)
-        if self._wake_on_change:
+        self._poller.add(bound, stream)
+        if not self._poller.is_live:
             self.wake()
 
     def remove(self, bound: socket.socket) -> None:
         """Serve a socket no longer; call it before closing the socket, with the table lock held."""
-        self._selector.unregister(bound)
-        if self._wake_on_change:
+        self._poller.remove(bound)
+        if not self._poller.is_live:
             self.wake()
 
     def schedule(self, due: float, step: Step) -> None:
@@ -91,12 +88,11 @@ class RelayLoop:
                 time.sleep(0.01)  # should it repeat, it must not fill the log at full speed
 
     def _round(self) -> None:
-        ready = self._selector.select(self._steps[0][0] - time.monotonic() if self._steps else None)
+        ready = self._poller.wait(self._steps[0][0] - time.monotonic() if self._steps else None)
         now = time.monotonic()
         for start in range(0, len(ready), BATCH):
             with self._lock:
-                for key, _ in ready[start : start + BATCH]:
-                    stream = key.data
+                for stream in ready[start : start + BATCH]:
                     if stream is None:
                         self._drain_wake_ups()
                         continue
