@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from rtpp import cli, daemon, log, signals
+from rtpp import cli, daemon, log
 from rtpp.control.endpoints import Endpoint, open_endpoint
 from rtpp.errors import StartError
 from rtpp.log import GLOBAL, LogWriter
 from rtpp.proxy import Proxy
 from rtpp.settings import Settings
+from rtpp.signals import Request, SignalWatch
 
 
 def main() -> NoReturn:
@@ -28,10 +29,11 @@ def run(settings: Settings) -> None:
     daemon.raise_core_limit()
     endpoints = _open_endpoints(settings)
     ready = daemon.background(settings)
-    signals.block()
+    watch = SignalWatch()
+    watch.start()
     writer = _start_log(settings)
     try:
-        proxy = Proxy(settings, endpoints)
+        proxy = Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
         pid_file = daemon.PidFile(settings.pid_file)
         daemon.set_scheduling(settings)
         daemon.set_nice(settings)
@@ -41,8 +43,8 @@ def run(settings: Settings) -> None:
         pid_file.write()
         ready.ready()
         GLOBAL.info("rtpproxy is serving")
-        _serve(proxy, writer)
-        signals.exit_on_next_stop(writer)
+        while watch.wait() is Request.DRAIN:
+            proxy.drain()
         proxy.stop()
         pid_file.remove()
         GLOBAL.info("rtpproxy has ended")
@@ -64,12 +66,6 @@ def _start_log(settings: Settings) -> LogWriter:
     level = settings.log_level or ("DBUG" if settings.foreground else "WARN")
     return log.start(level, to_stderr=settings.foreground or not settings.redirect,
                      facility=None if settings.foreground else settings.log_facility)
-
-
-def _serve(proxy: Proxy, writer: LogWriter) -> None:
-    """Returns when it is time to stop."""
-    while signals.wait(writer) in signals.DRAIN:
-        proxy.drain()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from rtpp.help import HELP, USAGE
 from rtpp.listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
 from rtpp.optionscan import OPERAND, Argument, UsageError, scan
 from rtpp.optionvalues import refuse
-from rtpp.session.notify import AllowedTargets
+from rtpp.session.notify import AllowedTargets, parse_target
 from rtpp.settings import Settings
 
 CLOCK_NAME = "CLOCK_BOOTTIME" if hasattr(time, "CLOCK_BOOTTIME") else "CLOCK_MONOTONIC"
@@ -122,8 +122,11 @@ class _Line:
         elif option == "-A":
             self._advertised = advertised_addresses(argument)
         elif option == "-s":
+            if not argument:
+                raise refuse(option, argument, "names no control socket: udp:HOST:PORT, say, is needed")
             self._control_sockets.append(argument)
         elif option == "-n":
+            parse_target(argument)
             self._notify_targets.append(argument)
         elif option == "-m":
             self._port_low = optionvalues.integer(option, argument, 1, 65535)

@@ -4,7 +4,7 @@ Nothing here knows what the program does. The order in which the program uses th
 
     parse the command line, set_open_files(), raise_core_limit(), open the control sockets
     handle = background(settings)            in the background the caller is now the child
-    start the log, set_scheduling(), set_nice(), PidFile.open(), drop_privileges()
+    start the signal watch, then the log, set_scheduling(), set_nice(), PidFile.open(), drop_privileges()
     start the services, PidFile.write(), handle.ready()       the parent exits with 0
     ... serve ...
     PidFile.remove()

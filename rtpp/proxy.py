@@ -1,7 +1,7 @@
 """The proxy: all parts built, started, drained and stopped.
 
-Threads: the relay loop, the reaper, the notifier, one per control socket, and the log's. The main thread waits for
-signals.
+Threads: the relay loop, the reaper, the notifier, one per control socket, the log's and that for signals. The main
+thread waits for requests to drain or to end.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from typing import Callable
 
-from rtpp import signals
 from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
@@ -30,9 +30,10 @@ SWITCH_INTERVAL = 0.0005
 class Proxy:
     """One proxy. `start()` in the process that serves: threads do not survive a fork."""
 
-    def __init__(self, settings: Settings, endpoints: list[Endpoint]) -> None:
+    def __init__(self, settings: Settings, endpoints: list[Endpoint], on_drained: Callable[[], None]) -> None:
         targets = AllowedTargets(settings.notify_targets, resolve_names=settings.resolve_names)
         self.table = SessionTable(settings, Stats(time.monotonic()))
+        self._on_drained = on_drained
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
         self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
@@ -57,13 +58,13 @@ class Proxy:
         gc.freeze()  # what is there now stays: later collections need not look at it
 
     def drain(self) -> None:
-        """Take no new sessions, and stop when the last one has ended. Safe from any thread."""
+        """Take no new sessions, and call `on_drained` when the last one has ended. Safe from any thread."""
         GLOBAL.info("no new sessions are taken, shutting down when the last one ends")
         self._executor.draining = True
         with self.table.lock:
-            self.table.on_empty = signals.raise_stop
+            self.table.on_empty = self._on_drained
             if not len(self.table):
-                signals.raise_stop()
+                self._on_drained()
 
     def stop(self) -> None:
         """End all sessions, without notifications, and every thread."""

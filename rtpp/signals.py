@@ -1,64 +1,93 @@
-"""Signals: how the operator ends the proxy.
+"""Signals as requests to the main thread.
 
-All signals we care about are blocked in every thread and the main thread waits for them, so no handler ever runs in
-the middle of something. A fault of the processor (SIGSEGV and the like) that is blocked still kills the process at
-once, as it must; the same signals sent by somebody are reported and end it with status 128 + signal.
+All signals that mean something are blocked in every thread, and one thread does nothing but `sigwait` for
+them. So no handler ever interrupts other code, a signal is seen within a millisecond whatever the main thread
+is busy with, and the second request to end works even when the shutdown itself hangs.
 
-    TERM INT USR1 USR2 XCPU XFSZ VTALRM PROF    end all sessions and exit with 0; a second one exits at once
-    HUP                                         no new sessions, exit with 0 when the last one has ended
-    QUIT ILL TRAP ABRT FPE BUS SEGV SYS         exit at once with 128 + signal, nothing is cleaned up
+    TERM INT USR1 USR2 XCPU XFSZ VTALRM PROF    end now (exit 0); the second one: exit 128 + number at once
+    HUP                                         drain: end when the last session is gone
+    QUIT ILL TRAP ABRT FPE BUS SEGV SYS         log, exit 128 + number, clean nothing up
+    PIPE                                        ignored
+
+A genuine fault of the interpreter (SEGV, ILL, FPE, BUS) is not waited for: the system ends a process that
+faults while the signal is blocked, with a core dump, and a shell reports the same 128 + number. A write
+beyond the file size limit fails as an error of that write; only an XFSZ that somebody sends ends the program.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import queue
 import signal
 import threading
-from typing import NoReturn
+from enum import Enum
 
-from rtpp.log import GLOBAL, LogWriter
-
-
-def _known(*names: str) -> frozenset[signal.Signals]:
-    return frozenset(signal.Signals[f"SIG{name}"] for name in names if f"SIG{name}" in signal.Signals.__members__)
+from rtpp.log import GLOBAL as log
 
 
-STOP = _known("TERM", "INT", "USR1", "USR2", "XCPU", "XFSZ", "VTALRM", "PROF")
-DRAIN = _known("HUP")
-FATAL = _known("QUIT", "ILL", "TRAP", "ABRT", "FPE", "BUS", "SEGV", "SYS")
-_ALL = STOP | DRAIN | FATAL
+class Request(Enum):
+    """What the main thread is asked to do."""
+
+    END = "end"  # destroy all sessions and exit
+    DRAIN = "drain"  # refuse new sessions, exit with the last one
 
 
-def block() -> None:
-    """Call it before any thread is started: threads inherit it."""
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+END_SIGNALS = ("TERM", "INT", "USR1", "USR2", "XCPU", "XFSZ", "VTALRM", "PROF")
+DRAIN_SIGNALS = ("HUP",)
+ABORT_SIGNALS = ("QUIT", "ILL", "TRAP", "ABRT", "FPE", "BUS", "SEGV", "SYS")
 
 
-def wait(writer: LogWriter) -> signal.Signals:
-    """The next signal to act on, one of STOP or DRAIN. Does not return for the others."""
-    number = signal.Signals(signal.sigwait(_ALL))
-    GLOBAL.info("got %s", number.name)
-    if number in FATAL:
-        GLOBAL.critical("exit at once because of %s", number.name)
-        _exit_at_once(number, writer)
-    return number
+def _numbers(names: tuple[str, ...]) -> frozenset[signal.Signals]:
+    """The named signals that this system has."""
+    known = signal.Signals.__members__
+    return frozenset(known[f"SIG{name}"] for name in names if f"SIG{name}" in known)
 
 
-def exit_on_next_stop(writer: LogWriter) -> None:
-    """From now on, while the proxy shuts down, a further signal ends the process at once."""
+class SignalWatch:
+    """Hands signals over as requests, in their order, without repeating one that was made before."""
 
-    def watch() -> NoReturn:
-        _exit_at_once(signal.Signals(signal.sigwait(_ALL - DRAIN)), writer)
+    def __init__(self) -> None:
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._ends = _numbers(END_SIGNALS)
+        self._drains = _numbers(DRAIN_SIGNALS)
+        self._watched = self._ends | self._drains | _numbers(ABORT_SIGNALS)
 
-    threading.Thread(target=watch, name="signals", daemon=True).start()
+    def start(self) -> None:
+        """Begin. Call it in the main thread, after going to the background, before any other thread starts.
 
+        A thread inherits which signals are blocked: an older one, even that of the log, would be hit by them.
+        """
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
+        threading.Thread(target=self._run, name="signals", daemon=True).start()
 
-def raise_stop() -> None:
-    """Ask the main thread to stop, as an operator would. Safe from any thread."""
-    os.kill(os.getpid(), signal.SIGTERM)
+    def wait(self) -> Request:
+        """The next request; blocks until there is one."""
+        return self._requests.get()
 
+    def request(self, request: Request) -> None:
+        """Wake the main thread with a request that comes from the program itself, in any thread."""
+        self._requests.put(request)
 
-def _exit_at_once(number: signal.Signals, writer: LogWriter) -> NoReturn:
-    writer.close()
-    os._exit(128 + number)
+    def _run(self) -> None:
+        made: set[Request] = set()
+        while True:
+            number = signal.Signals(signal.sigwait(self._watched))
+            if number in self._ends or number in self._drains:
+                request = Request.END if number in self._ends else Request.DRAIN
+                if request is Request.END and request in made:
+                    os._exit(128 + number)
+                log.info("%s received: %s", number.name, request.value)
+                if request not in made:
+                    made.add(request)
+                    self._requests.put(request)
+            else:
+                self._abort(number)
+
+    def _abort(self, number: signal.Signals) -> None:
+        try:
+            log.critical("%s received: aborting", number.name)
+            logging.shutdown()  # the line just written is still on its way
+        finally:
+            os._exit(128 + number)

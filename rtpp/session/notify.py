@@ -63,13 +63,21 @@ def decode_tag(text: str) -> bytes:
     return plain.encode("latin-1")
 
 
-def _parse_tcp(text: str) -> tuple[str, int]:
+def parse_target(text: str) -> Target:
+    """A target as `-n` gives it; its host is not looked up. Raises StartError when it makes no sense."""
+    if not text.startswith("tcp:"):
+        path = text[len("unix:") :] if text.startswith("unix:") else text
+        if not path:
+            raise StartError(f"option -n: {text!r} names no socket: unix:PATH or tcp:HOST:PORT is needed")
+        if len(os.fsencode(path)) > MAX_UNIX_PATH:
+            raise StartError(f"option -n: {text!r} is too long: a socket's path has at most {MAX_UNIX_PATH} bytes")
+        return Target(path=path)
     host, colon, port = text[len("tcp:") :].rpartition(":")
     if not colon or not host:
         raise StartError(f"option -n: {text!r} lacks a host or a port: tcp:HOST:PORT is needed")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise StartError(f"option -n: {text!r} has the port {port!r}: a number from 1 to 65535 is needed")
-    return host, int(port)
+    return Target(host=host, port=int(port))
 
 
 class AllowedTargets:
@@ -88,26 +96,21 @@ class AllowedTargets:
         return bool(self._fixed or self._wildcards)
 
     def _allow(self, text: str, resolve_names: bool) -> None:
-        if not text.startswith("tcp:"):
-            path = text[len("unix:") :] if text.startswith("unix:") else text
-            if not path:
-                raise StartError(f"option -n: {text!r} names no socket: unix:PATH or tcp:HOST:PORT is needed")
-            if len(os.fsencode(path)) > MAX_UNIX_PATH:
-                raise StartError(f"option -n: {text!r} is too long: a socket's path has at most {MAX_UNIX_PATH} bytes")
-            self._fixed[f"unix:{path}"] = Target(path=path)
+        target = parse_target(text)
+        if target.path:
+            self._fixed[str(target)] = target
             return
-        host, port = _parse_tcp(text)
-        if host == WILDCARD_HOST:
+        if target.host == WILDCARD_HOST:
             if len(self._wildcards) == MAX_WILDCARDS:
                 raise StartError(f"option -n: {text!r} is one too many: at most {MAX_WILDCARDS} wildcards can be given")
-            self._wildcards[text] = port
+            self._wildcards[text] = target.port
             return
         flags = 0 if resolve_names else socket.AI_NUMERICHOST
         try:
-            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM, 0, flags)
+            found = socket.getaddrinfo(target.host, target.port, socket.AF_INET, socket.SOCK_STREAM, 0, flags)
         except (OSError, UnicodeError) as error:
-            raise StartError(f"option -n: {text!r} has no IPv4 address for the host {host!r}: {error}") from error
-        self._fixed[text] = Target(host=str(found[0][4][0]), port=port)
+            raise StartError(f"option -n: {text!r} has no IPv4 address for {target.host!r}: {error}") from error
+        self._fixed[text] = Target(host=str(found[0][4][0]), port=target.port)
 
     def match(self, text: str, controller: str, local: str) -> Optional[Target]:
         """The target a command names, None when it is not allowed.
