@@ -127,7 +127,8 @@ class DrainOfTheProxy(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path, pid_file = os.path.join(directory, "control"), os.path.join(directory, "pid")
             process = subprocess.Popen(
-                [sys.executable, "rtpproxy.py", "-f", "-F", "-d", "crit", "-p", pid_file, "-l", "127.0.0.1", "-s", f"cunix:{path}"]
+                [sys.executable, "rtpproxy.py", "-f", "-F", "-d", "crit", "-p", pid_file,
+                 "-l", "127.0.0.1", "-s", f"cunix:{path}"]
             )
             self.addCleanup(process.wait)
             self.addCleanup(process.kill)
