@@ -15,15 +15,14 @@ import os
 import socket
 import threading
 import time
-from typing import Callable, Optional
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
 from rtpp.session.poller import make_poller
+from rtpp.session.session import Step
 from rtpp.session.stream import Stream
 
 BATCH = 64  # packets or timed steps per turn of the lock
-Step = Callable[[float], Optional[float]]  # takes the time and returns when it wants to be called again
 
 
 class RelayLoop:

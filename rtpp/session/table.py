@@ -81,7 +81,7 @@ class SessionTable:
 
     def create(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], now: float) -> Session:
         """A new session whose callee's leg has ports. Raises NoSocketsError; then nothing has changed."""
-        session = Session(call_id, tag, addresses, self.settings, self.stats, now)
+        session = Session(call_id, tag, addresses, self.settings, self.stats, self.relay.schedule, now)
         self.open(session.callee)
         self._calls.setdefault(call_id, []).append(session)
         self.stats.nsess_created += 1
@@ -149,6 +149,7 @@ class SessionTable:
         for leg in session.legs:
             leg.stop_player()
             leg.stop_recording()
+            leg.rtp.resize(0)
         for leg in session.legs:
             self.close(leg)
         close_accounts(session, self.stats, now)
