@@ -13,8 +13,10 @@ import unittest
 import wave
 from array import array
 
-from rtpp.codecs import g711, gsm
-from tests.codecs import test_gsm
+import G722 as g722_package
+
+from rtpp.codecs import g711, g722, g729, gsm
+from tests.codecs import test_g722, test_gsm
 from tests.codecs.signals import little_endian, noise, speech, square, tone
 
 SOX_RAW = ["-t", "raw", "-r", "8000", "-c", "1", "-e", "signed", "-b", "16", "-L"]
@@ -125,6 +127,66 @@ class Gsm(unittest.TestCase):
                     with wave.open(back) as file_back:
                         decoded = file_back.readframes(len(samples))
                     self.assertEqual(little_endian(gsm.BlockDecoder().decode(blocks)), decoded)
+
+
+class G722(unittest.TestCase):
+    signals = {
+        **{name: vector[0] for name, vector in test_g722.VECTORS.items()},
+        "long speech": speech(77, 48000),
+        "loud tone": tone(440, 32767, 16000),
+        "quiet noise": noise(3, 16000, 40),
+        "fast square": square(4, 16000),
+    }
+
+    def test_encoding_and_decoding_agree_with_the_package(self) -> None:
+        for name, samples in self.signals.items():
+            with self.subTest(signal=name):
+                code = g722_package.G722(8000, 64000).encode(samples)
+                self.assertEqual(g722.Encoder().encode(samples), code)
+                self.assertEqual(g722.Decoder().decode(code), g722_package.G722(8000, 64000).decode(code))
+
+    def test_decoding_any_bytes_agrees_with_the_package(self) -> None:
+        swings = [(0xE0, 0xC4), (0x00, 0x20), (0xE0, 0xE0)]
+        extremes = [bytes([up] * run + [down] * run) * 200 for up, down in swings for run in (1, 4, 40)]
+        for code in [test_g722.random_code(3, 8000), test_g722.random_code(4, 40000), *extremes]:
+            expected = g722_package.G722(8000, 64000).decode(code)
+            self.assertEqual(g722.Decoder().decode(code), expected, code[:80].hex())
+
+
+class G729(unittest.TestCase):
+    """The codec is the library itself: what is checked is our handling of it."""
+
+    def test_library_is_found(self) -> None:
+        self.assertTrue(g729.available())
+
+    def test_round_trip_keeps_level_and_pitch(self) -> None:
+        samples = tone(400, 8000, 8000)
+        code = g729.Encoder().encode(samples)
+        self.assertEqual(len(code), 1000)
+        decoded = g729.Decoder().decode(code)
+        self.assertEqual(len(decoded), 8000)
+        part = decoded[4000:]
+        crossings = sum(1 for old, new in zip(part, part[1:]) if old < 0 <= new)
+        self.assertAlmostEqual(crossings, 200, delta=2)
+        self.assertAlmostEqual(sum(x * x for x in part) / len(part) / 32e6, 1, delta=0.2)
+
+    def test_sizes(self) -> None:
+        for count, size in ((0, 0), (1, 10), (80, 10), (81, 20), (160, 20)):
+            self.assertEqual(len(g729.Encoder().encode(tone(400, 8000, count))), size)
+
+    def test_silence_detection_shortens(self) -> None:
+        silence = noise(1, 16000, 3)
+        code = g729.Encoder(detect_silence=True).encode(silence)
+        self.assertLess(len(code), 1000)
+        self.assertEqual(len(g729.Encoder().encode(silence)), 2000)
+
+    def test_noise_frame_lost_frame_and_odd_rest(self) -> None:
+        decoder = g729.Decoder()
+        frame = g729.Encoder().encode(tone(400, 8000, 80))
+        self.assertEqual(len(decoder.decode(frame + b"\x12\x34")), 160)
+        self.assertEqual(len(decoder.conceal()), 80)
+        self.assertEqual(len(decoder.decode(frame + b"\x12\x34\x56")), 80)
+        self.assertEqual(len(decoder.decode(b"")), 0)
 
 
 if __name__ == "__main__":
