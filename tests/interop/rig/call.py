@@ -7,9 +7,10 @@ from tests.interop.rig.phone import Phone
 Headers = tuple[tuple[str, str], ...]
 
 
-def set_up(caller: Phone, callee: Phone, headers: Headers = ()) -> None:
-    """INVITE, 180, 200, ACK. `headers` go into the INVITE and into the answer."""
-    caller.invite(callee, headers)
+def set_up(caller: Phone, callee: Phone, headers: Headers = (), uri: str = "") -> None:
+    """INVITE, 180, 200, ACK. `headers` go into the INVITE and into the answer. `uri` is what the caller
+    dials, when it is not the callee's own."""
+    caller.invite(uri or callee.uri, headers)
     callee.expect("INVITE")
     callee.respond(180)
     caller.expect("180")
@@ -20,7 +21,7 @@ def set_up(caller: Phone, callee: Phone, headers: Headers = ()) -> None:
 
 def renegotiate(caller: Phone, callee: Phone, hold: bool = False, headers: Headers = ()) -> None:
     """re-INVITE with what `caller` has now, 200, ACK. Either phone may be the caller here."""
-    caller.invite(callee, headers, hold)
+    caller.invite(callee.uri, headers, hold)
     callee.expect("INVITE")
     callee.respond(200, callee.sdp(), headers)
     caller.acknowledge(caller.expect("200"))

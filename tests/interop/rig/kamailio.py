@@ -37,7 +37,9 @@ class Kamailio:
             raise RuntimeError(f"kamailio refuses its configuration: {checked.stderr.decode()[-2000:]}")
         self.log = Path(self.folder.name, "log").open("wb")
         places = ["-Y", self.folder.name, "-P", f"{self.folder.name}/pid"]
-        self.process = subprocess.Popen([*command, "-DD", "-E", *places], stdin=subprocess.DEVNULL, stderr=self.log)
+        self.process = subprocess.Popen(
+            [*command, "-DD", "-E", *places], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
+        )
         wait_for(self._ready, "start of kamailio")
         return self
 

@@ -36,7 +36,7 @@ class Media:
         self.target: Optional[tuple[str, int]] = None
         self.ssrc = random.getrandbits(32) | 1
         self.sequence = random.randrange(60000)
-        self.sent = self.received = 0
+        self.sent = self.reports = 0  # packets sent: RTP, RTCP
         self._open()
 
     def _open(self) -> None:
@@ -90,13 +90,12 @@ class Media:
             raise RuntimeError(f"{self.name} does not know where to send")
         packet = rtcp(self.ssrc, f"{self.name}@interop".encode())
         self.rtcp_socket.sendto(packet, (self.target[0], self.target[1] + 1))
+        self.reports += 1
         return packet
 
     def receive(self, count: int) -> list[bytes]:
         """Take `count` RTP packets; each must come from the target."""
-        packets = [self._take(self.rtp_socket, 0) for _ in range(count)]
-        self.received += count
-        return packets
+        return [self._take(self.rtp_socket, 0) for _ in range(count)]
 
     def receive_report(self) -> bytes:
         return self._take(self.rtcp_socket, 1)
@@ -105,7 +104,7 @@ class Media:
         try:
             packet, address = source.recvfrom(9000)
         except socket.timeout:
-            raise AssertionError(f"{self.name}: no packet arrived (so far {self.received})") from None
+            raise AssertionError(f"{self.name}: no packet arrived") from None
         if self.target is not None and address[1] != self.target[1] + offset:
             raise AssertionError(f"{self.name}: packet from {address}, not from {self.target}")
         return packet

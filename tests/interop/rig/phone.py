@@ -32,7 +32,7 @@ class Phone:
         self.media = [Media(f"{name}{number}", host) for number in range(1, streams + 1)]
         self.tag = f"{name}tag{next(_numbers)}"
         self.call_id = call_id or f"{name}{self.port}.{next(_numbers)}@interop"
-        self.sequence = 0
+        self.sequence = self.sdp_version = 0
         self.remote_tag = ""
         self.remote_uri = self.target_uri = ""
         self.routes: list[str] = []
@@ -52,14 +52,15 @@ class Phone:
         return f"sip:{self.name}@{bracketed(self.host)}:{self.port}"
 
     def sdp(self, hold: bool = False) -> str:
-        return build_sdp(self.host, [stream.port for stream in self.media], hold)
+        self.sdp_version += 1
+        return build_sdp(self.host, [stream.port for stream in self.media], self.sdp_version, hold)
 
     # --- requests
 
-    def invite(self, callee: Phone, headers: tuple[tuple[str, str], ...] = (), hold: bool = False) -> None:
-        """Offer our media. In a dialog this is a re-INVITE."""
+    def invite(self, uri: str, headers: tuple[tuple[str, str], ...] = (), hold: bool = False) -> None:
+        """Offer our media. In a dialog this is a re-INVITE, and the URI is the dialog's."""
         if not self.remote_tag:
-            self.remote_uri = self.target_uri = callee.uri
+            self.remote_uri = self.target_uri = uri
         self.sent_invite = self.request("INVITE", self.sdp(hold), headers)
 
     def acknowledge(self, response: Message) -> None:

@@ -24,8 +24,8 @@ PROGRAM = [sys.executable, str(ROOT / "rtpproxy.py")]
 class Proxy:
     """`Proxy("-T", "3", sockets=("udp", "unix"))`: the sockets are kinds, their places are chosen here.
 
-    `spec("unix")` is the socket's name as SIP servers spell it. `expect_sessions` says that sessions may
-    be left at the end.
+    `spec("unix")` is the socket's name as SIP servers spell it. `connections` is the number of connections to
+    notification targets that may stay open at the end.
     """
 
     def __init__(
@@ -33,17 +33,17 @@ class Proxy:
         *options: str,
         sockets: tuple[str, ...] = ("udp",),
         listen: tuple[str, ...] = ("-l", "127.0.0.1"),
-        expect_sessions: bool = False,
+        connections: int = 0,
         command_line: Optional[list[str]] = None,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="rtpproxy-")
         self.specs = {kind: self._place(kind) for kind in sockets}
-        first, last = free_range()
+        first, last = self.media_ports = free_range()
         self.arguments = [*(command_line or PROGRAM), "-f", "-F", "-d", "DBUG", "-p", f"{self.folder.name}/pid"]
         for spec in self.specs.values():
             self.arguments += ["-s", spec]
         self.arguments += ["-m", str(first), "-M", str(last), *listen, *options]
-        self.expect_sessions = expect_sessions
+        self.connections = connections
         self.killed = False
 
     def _place(self, kind: str) -> str:
@@ -124,13 +124,13 @@ class Proxy:
         """No session, and no more threads and descriptors than at the start."""
         if self.process.poll() is not None:
             raise AssertionError(f"the proxy died with status {self.process.returncode}\n{self.log_text()[-3000:]}")
-        if self.expect_sessions:
-            return
         if self.sessions():
             raise AssertionError(f"{self.sessions()} sessions left")
+        threads, descriptors = self.resources_at_start
+        allowed = (threads, descriptors + self.connections)
         wait_for(
-            lambda: all(now <= then for now, then in zip(self.resources(), self.resources_at_start)),
-            f"threads and descriptors as at start {self.resources_at_start}, now {self.resources()}",
+            lambda: all(now <= then for now, then in zip(self.resources(), allowed)),
+            f"threads and descriptors at most {allowed}, now {self.resources()}",
         )
 
     def log_text(self) -> str:

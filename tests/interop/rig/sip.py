@@ -79,11 +79,12 @@ def parse_sdp(text: str) -> list[tuple[str, int]]:
     return found
 
 
-def build_sdp(host: str, ports: list[int], hold: bool = False) -> str:
-    """A session with audio, then video streams. `hold` uses the null address (RFC 2543 style)."""
+def build_sdp(host: str, ports: list[int], version: int = 1, hold: bool = False) -> str:
+    """A session with audio, then video streams. `hold` uses the null address (RFC 2543 style); `version`
+    must grow with every change (RFC 3264 section 8)."""
     kind = "IP6" if family_of(host).name == "AF_INET6" else "IP4"
     shown = ("::" if kind == "IP6" else "0.0.0.0") if hold else host
-    lines = ["v=0", f"o=- 1 1 IN {kind} {host}", "s=-", f"c=IN {kind} {shown}", "t=0 0"]
+    lines = ["v=0", f"o=- 1 {version} IN {kind} {host}", "s=-", f"c=IN {kind} {shown}", "t=0 0"]
     for port, (name, types) in zip(ports, [("audio", "0 8 101"), ("video", "96"), ("video", "97")]):
         lines.append(f"m={name} {port} RTP/AVP {types}")
     return "\r\n".join([*lines, ""])
