@@ -89,8 +89,11 @@ class RelayLoop:
     def _round(self) -> None:
         ready = self._poller.wait(self._steps[0][0] - time.monotonic() if self._steps else None)
         now = time.monotonic()
+        lock = self._lock
         for start in range(0, len(ready), BATCH):
-            with self._lock:
+            if lock.is_wanted():
+                lock.give_way()
+            with lock.plain:
                 for stream in ready[start : start + BATCH]:
                     if stream is None:
                         self._drain_wake_ups()
