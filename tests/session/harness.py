@@ -1,7 +1,8 @@
 """A session table with real sockets on the loopback interface, and the parties that call each other through it.
 
 Two ways to drive it: `serve` takes one datagram through a stream at a time of the test's choosing, `start_relay`
-starts the real relay loop. Loopback delivers within the send call, so a test need not wait for what it has served itself.
+starts the real relay loop. Loopback delivers within the send call, so a test need not wait for what it has served
+itself.
 """
 
 from __future__ import annotations
@@ -167,6 +168,20 @@ class SessionTest(unittest.TestCase):
             yield
         finally:
             logger.setLevel(before)
+
+    @contextmanager
+    def assert_no_errors(self) -> Iterator[None]:
+        """Nothing at level ERR or above is logged, from any thread."""
+        found: list[str] = []
+        handler = logging.Handler(logging.ERROR)
+        handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+        logger = logging.getLogger("rtpproxy")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+        self.assertEqual(found, [])
 
 
 def describe(leg: Leg, party: Any, control: Any = None, now: float = SessionTest.start) -> None:
