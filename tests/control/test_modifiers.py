@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import unittest
-from dataclasses import asdict
 from typing import Any
 
 from rtpp.control.modifiers import LegModifiers, parse_modifiers
@@ -149,7 +148,7 @@ class FaultTest(unittest.TestCase):
         book = plain()
         parse_modifiers("l127.0.0.9", book)
         self.assertIsNone(parse_modifiers("", book).local)
-        self.assertEqual(asdict(parse_modifiers("", book)), asdict(LegModifiers()))
+        self.assertEqual(parse_modifiers("", book), LegModifiers())
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class StreamTest(SessionTest):
 
     def play(self, leg: Leg) -> None:
         """A prompt begins; none of its packets is sent, for the relay loop is not running."""
-        leg.start_player(Player(leg, Prompt(0, bytes(800)), 10, 1, self.table.relay), self.start)
+        leg.start_player(Player(leg, Prompt(0, bytes(800)), 10, 1), self.start)
 
 
 class Relaying(StreamTest):
