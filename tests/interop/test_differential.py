@@ -12,8 +12,10 @@ import unittest
 
 from tests.interop.differences import is_skipped
 from tests.interop.rig.commands import CommandMaker
+from tests.interop.rig.traffic import Traffic
 from tests.interop.rig.twins import Mismatch, Twins
 
+PACKETS = int(os.environ.get("RTPPROXY_PACKETS", "6000"))
 COMMANDS = int(os.environ.get("RTPPROXY_COMMANDS", "6000"))
 BATCH = 150  # commands between two X: short enough to read when one fails
 
@@ -52,3 +54,24 @@ class CommandsTest(unittest.TestCase):
         words = history[-1].split()
         call = words[1] if len(words) > 1 else ""
         return [repr(text) for text in history[:-1] if text.split()[1:2] == [call]]
+
+
+class PacketsTest(unittest.TestCase):
+    def test_random_packets(self) -> None:
+        self.exchange(PACKETS, pauses=())
+
+    def exchange(self, packets: int, pauses: tuple[float, ...]) -> None:
+        problems: list[str] = []
+        with Twins() as twins:
+            traffic = Traffic(twins, random.Random(seed()))
+            self.addCleanup(traffic.close)
+            while traffic.packets < packets:
+                try:
+                    traffic.round()
+                except Mismatch as mismatch:
+                    problems.append(str(mismatch))
+                    traffic.start_over()
+                if len(problems) > 9:
+                    break
+        if problems:
+            self.fail(f"{len(problems)} differences\n" + "\n".join(problems))

@@ -22,7 +22,7 @@ from tests.interop.rig.tools import free_range
 TTL_SLACK = 1  # seconds: the two count at different moments of a second
 TIMED = {"total_duration", "pps_in", "longest_ipi", "rtpa_jlast", "rtpa_jmax", "rtpa_javg"}
 COMMANDS = {"ncmds_rcvd", "ncmds_succd", "ncmds_repld"}
-RANGE = 8000  # ports for each, so that a port comes up a second time only after its session has gone
+RANGE = 6000  # ports for each, so that a port comes up a second time only after its session has gone
 
 
 # A port number and its family, 4 or 6: the same number may be in use in both.
@@ -154,6 +154,17 @@ class Twins:
         self.owner[theirs] = text.split()[1]
         self.loose.discard(theirs)
         return True
+
+    def their_port(self, ours: Port) -> Port:
+        return next(theirs for theirs, mine in self.ports.items() if mine == ours)
+
+    def origin(self, port: int) -> tuple[int, int]:
+        """Which side an IPv4 media port belongs to (0 = ours, 1 = theirs), and the port as ours."""
+        first, last = self.proxy.media_ports
+        if first <= port <= last:
+            return 0, port
+        even = port & ~1
+        return 1, self.ports.get((even, 4), (0, 4))[0] + (port - even)
 
     def forget(self, text: str, reply: str) -> None:
         """After a command that may end sessions or change their ports, these ports may come up again."""
