@@ -8,10 +8,11 @@ import socket
 import threading
 import time
 import unittest
-from typing import Optional
+from typing import Callable, Optional, Union
 from unittest import mock
 
 from rtpp.net.addresses import IPV4, Address
+from rtpp.session.poller import EpollPoller, SelectorPoller, make_poller
 from rtpp.session.relay import BATCH
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
@@ -31,11 +32,11 @@ class Failing:
 
 
 class RelayTest(SessionTest):
-    selector = selectors.DefaultSelector
+    make_poller: Callable[[], Union[EpollPoller, SelectorPoller]] = staticmethod(make_poller)
 
     def setUp(self) -> None:
         super().setUp()
-        with mock.patch("selectors.DefaultSelector", self.selector):
+        with mock.patch("rtpp.session.relay.make_poller", self.make_poller):
             self.table: SessionTable = self.make_table()
         self.start_relay(self.table)
 
@@ -234,10 +235,21 @@ class Loop(RelayTest):
                 self.table.end(session, self.start)
 
 
+def poll_only() -> SelectorPoller:
+    with mock.patch("selectors.DefaultSelector", selectors.PollSelector):
+        return SelectorPoller()
+
+
+class LoopWithSelector(Loop):
+    """As on systems without epoll."""
+
+    make_poller = SelectorPoller
+
+
 class LoopWithPoll(Loop):
     """As on systems without epoll and kqueue: changes are told to the waiting loop."""
 
-    selector = selectors.PollSelector
+    make_poller = staticmethod(poll_only)
 
 
 class TimedSteps(RelayTest):
@@ -313,6 +325,24 @@ class TimedSteps(RelayTest):
         session, caller, callee = self.call()
         caller.send(rtp(), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp())
+
+    def test_step_that_is_never_content(self) -> None:
+        """It wants to be called again at a time that has passed, each time."""
+        session, caller, callee = self.call()
+        calls = [0]
+
+        def greedy(now: float) -> Optional[float]:
+            calls[0] += 1
+            return 0.0 if calls[0] < 100_000 else None
+
+        with self.table.lock:
+            self.table.relay.schedule(0.0, greedy)
+        for number in range(50):
+            caller.send(rtp(number), session.caller.rtp)
+            self.assertEqual(callee.receive(), rtp(number))
+        self.assertGreater(calls[0], 0)
+        self.assertLess(calls[0], 5000)
+        calls[0] = 100_000
 
     def test_packets_go_on_beside_steps(self) -> None:
         session, caller, callee = self.call()
