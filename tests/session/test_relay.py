@@ -19,6 +19,27 @@ from rtpp.session.stream import Stream
 from rtpp.session.table import SessionTable
 from tests.session.harness import Party, SessionTest, describe, rtcp, rtp
 
+# A port may stay open for a moment after it was closed: poll(2) holds on to what it waits for until it is woken up.
+
+
+def can_be_bound(port: int) -> bool:
+    with socket.socket(IPV4, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def is_refused(connected: Party) -> bool:
+    """Whether nobody listens where a connected party sends to."""
+    try:
+        connected.socket.send(rtp())
+        connected.socket.send(rtp())
+    except ConnectionRefusedError:
+        return True
+    return False
+
 
 class Failing:
     """A witness that fails on every packet but those that begin with `except_for`."""
@@ -110,7 +131,7 @@ class Loop(RelayTest):
             self.table.open(session.caller)
         self.assertNotEqual(session.caller.rtp.port, old)
         for port in (old, old + 1):
-            Party(self, port=port)  # can be bound: it is closed
+            self.wait_for(lambda port=port: can_be_bound(port), "the old port to be closed")
         caller.send(rtp(), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp())
         callee.send(rtp(), session.callee.rtp)
@@ -121,9 +142,7 @@ class Loop(RelayTest):
         caller.socket.connect(("127.0.0.1", session.caller.rtp.port))
         with self.table.lock:
             self.table.end(session, self.start)
-        with self.assertRaises(ConnectionRefusedError):
-            for _ in range(2):
-                caller.socket.send(rtp())
+        self.wait_for(lambda: is_refused(caller), "the port to be closed")
         self.wait_packets()
 
     def test_failure_costs_one_packet(self) -> None:
