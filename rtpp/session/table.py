@@ -144,17 +144,24 @@ class SessionTable:
             del self._calls[session.call_id]
         self._wheel.remove(session)
         session.ended = True
+        try:
+            self._stop_extras(session)
+        except Exception:
+            session.log.exception("unexpected error while ending the session, which ends nevertheless")
+        for leg in session.legs:
+            self.close(leg)
+        close_accounts(session, self.stats, now)
+        if self.on_empty is not None and not len(self):
+            self.on_empty()
+
+    @staticmethod
+    def _stop_extras(session: Session) -> None:
         if session.fork is not None:
             session.fork.close()
         for leg in session.legs:
             leg.stop_player()
             leg.stop_recording()
             leg.rtp.resize(0)
-        for leg in session.legs:
-            self.close(leg)
-        close_accounts(session, self.stats, now)
-        if self.on_empty is not None and not len(self):
-            self.on_empty()
 
     def end_all(self, now: float) -> None:
         for session in list(self):
