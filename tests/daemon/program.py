@@ -59,7 +59,7 @@ class Program:
         if foreground:
             flags.append("-f")
         given = [word.replace("{dir}", self.directory) for word in options.split()]
-        self._log = open(f"{self.directory}/log", "ab")  # noqa: SIM115
+        self._log = open(f"{self.directory}/log", "ab")
         popen.setdefault("stderr", self._log)
         popen.setdefault("stdin", subprocess.DEVNULL)
         self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
@@ -217,13 +217,15 @@ class Lines:
         self.socket.close()
 
 
-def connect(target: Target) -> socket.socket:
+def connect(target: Target, receive_buffer: int = 0) -> socket.socket:
     if isinstance(target, str):
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     else:
         client = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET, socket.SOCK_STREAM)
     try:
         client.settimeout(PATIENCE)
+        if receive_buffer:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.connect(target)
     except BaseException:
         client.close()
