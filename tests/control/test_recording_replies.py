@@ -1,4 +1,4 @@
-"""R, C and N as commands: replies and files. The formats of the files have tests of their own."""
+"""Replies of R, C and N, and the names of the files. What is in the files is tested elsewhere."""
 
 from __future__ import annotations
 
