@@ -32,8 +32,8 @@ SKIPPED = [
     ),
     Difference(
         r"\d{10,}",
-        "safety: numbers beyond 32 bits wrap around in the C program, so that z4294967297 means 1 ms and ttl=99999999999 "
-        "an arbitrary time; ours refuses them or takes them at their value",
+        "safety: numbers beyond 32 bits wrap around in the C program, so that z4294967297 means 1 ms and "
+        "ttl=99999999999 an arbitrary time; ours refuses them or takes them at their value",
     ),
     Difference(
         r"^[uUlL][^ ]* [^ ]+ [^ ]+ \* ",

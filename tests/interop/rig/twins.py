@@ -98,10 +98,7 @@ class Twins:
         theirs = self.theirs.command(text.replace(NOTIFY, self.theirs.notify_spec))
         ours = self.ours.command(text.replace(NOTIFY, self.notify_path))
         form = form_of_reply(text)
-        if form:
-            same = bool(re.fullmatch(form, ours) and re.fullmatch(form, theirs))
-        else:
-            same = self.agree(text, ours, theirs)
+        same = bool(re.fullmatch(form, ours) and re.fullmatch(form, theirs)) if form else self.agree(text, ours, theirs)
         if not same:
             raise Mismatch(f"{text!r}: ours {ours!r}, the C engine {theirs!r}")
         self.forget(text, ours)
