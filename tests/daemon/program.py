@@ -62,6 +62,8 @@ class Program:
         self._log = open(f"{self.directory}/log", "ab")
         popen.setdefault("stderr", self._log)
         popen.setdefault("stdin", subprocess.DEVNULL)
+        popen.setdefault("env", {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
+        self._old_pid = self._read_pid()
         self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
         self.pid = self.process.pid
         if wait:
@@ -70,15 +72,18 @@ class Program:
     def _is_up(self) -> bool:
         if self.process.poll() not in (None, 0):
             raise AssertionError(f"the program ended with {self.process.returncode}:\n{self.log()}")
-        try:
-            with open(self.pid_path, encoding="ascii") as file:
-                text = file.read()
-        except FileNotFoundError:
-            return False
-        if not text.endswith("\n"):
+        text = self._read_pid()
+        if text == self._old_pid or not text.endswith("\n"):
             return False
         self.pid = int(text)
         return True
+
+    def _read_pid(self) -> str:
+        try:
+            with open(self.pid_path, encoding="ascii") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
 
     def log(self) -> str:
         with open(f"{self.directory}/log", encoding="utf-8", errors="replace") as file:
