@@ -1,0 +1,72 @@
+"""The program: from the command line to the exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from rtpp import cli, daemon, log
+from rtpp.control.endpoints import Endpoint, open_endpoint
+from rtpp.errors import StartError
+from rtpp.log import GLOBAL, LogWriter
+from rtpp.proxy import Proxy
+from rtpp.settings import Settings
+from rtpp.signals import Request, SignalWatch
+
+
+def main() -> NoReturn:
+    """Run `rtpproxy` with the arguments of this process."""
+    try:
+        run(cli.parse(sys.argv[1:]))
+    except StartError as error:
+        sys.exit(f"rtpproxy: {error}")
+    sys.exit(0)
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it. Raises StartError."""
+    daemon.set_open_files(settings)
+    daemon.raise_core_limit()
+    endpoints = _open_endpoints(settings)
+    ready = daemon.background(settings)
+    watch = SignalWatch()
+    watch.start()
+    writer = _start_log(settings)
+    try:
+        proxy = Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
+        pid_file = daemon.PidFile(settings.pid_file)
+        daemon.set_scheduling(settings)
+        daemon.set_nice(settings)
+        pid_file.open()
+        daemon.drop_privileges(settings)
+        proxy.start()
+        pid_file.write()
+        ready.ready()
+        GLOBAL.info("rtpproxy is serving")
+        while watch.wait() is Request.DRAIN:
+            proxy.drain()
+        proxy.stop()
+        pid_file.remove()
+        GLOBAL.info("rtpproxy has ended")
+    finally:
+        writer.close()
+
+
+def _open_endpoints(settings: Settings) -> list[Endpoint]:
+    endpoints = []
+    for text in settings.control_sockets:
+        endpoint = open_endpoint(text, resolve_names=settings.resolve_names)
+        if endpoint.path:
+            daemon.hand_over_socket(settings, endpoint.path)
+        endpoints.append(endpoint)
+    return endpoints
+
+
+def _start_log(settings: Settings) -> LogWriter:
+    level = settings.log_level or ("DBUG" if settings.foreground else "WARN")
+    return log.start(level, to_stderr=settings.foreground or not settings.redirect,
+                     facility=None if settings.foreground else settings.log_facility)
+
+
+if __name__ == "__main__":
+    main()

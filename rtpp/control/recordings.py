@@ -1,0 +1,178 @@
+"""Commands R, C and N: record, copy, and stop.
+
+Opening a file or resolving a name can take long, so it is done without the table lock: the first part of a command
+finds the legs, the second opens what is needed, and the third, with the lock again, attaches it if the session is
+still there.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Optional
+
+from rtpp.control import parser
+from rtpp.control.grammar import integer
+from rtpp.errors import CommandError, ErrorCode
+from rtpp.net.addresses import IPV4, IPV6, Address, route_source, socket_address
+from rtpp.recording.formats import ADHOC, PCAP
+from rtpp.recording.spool import Spool, UnsafeNameError
+from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, SharedFile, Sink
+from rtpp.session.session import Leg, Session
+from rtpp.session.stream import Stream
+from rtpp.session.table import NoSocketsError, SessionTable
+from rtpp.settings import ListenAddress
+
+UDP = "udp:"
+
+
+class Recordings:
+    """Starts and stops recordings; `spool` is None when there is no recording directory."""
+
+    def __init__(self, table: SessionTable, spool: Optional[Spool]) -> None:
+        self._table = table
+        self._settings = table.settings
+        self._spool = spool
+        self._layout = PCAP if table.settings.record_pcap else ADHOC
+
+    def record(self, legs: list[Leg], single_file: bool) -> bool:
+        """Record legs in files named for their calls. Returns whether any is recorded. Takes the lock itself."""
+        single_file = single_file and self._settings.record_pcap
+        recorded = [self._record(leg, single_file) for leg in legs]
+        return any(recorded)
+
+    def _record(self, leg: Leg, single_file: bool) -> bool:
+        session = leg.session
+        name = f"{session.call_id}={session.tag.partition(';')[0]}"
+        with self._table.lock:
+            if leg.recording is not None:
+                return not single_file
+            if single_file and session.shared_file is not None and session.shared_file.in_use:
+                self._attach_shared(leg, session.shared_file)
+                return True
+        if "/" in name:
+            session.log.error("not recorded: %r in the call-id or tag would lead to another directory", "/")
+            return False
+        try:
+            if single_file:
+                return self._record_single(leg, f"{name}.pcap")
+            return self._record_pair(leg, name + SUFFIXES[leg.actor])
+        except (OSError, UnsafeNameError) as error:
+            session.log.error("cannot record: %s", error)
+            return False
+
+    def _open(self, session: Session, name: str) -> SharedFile:
+        if self._spool is None:
+            raise OSError("directory for saving local recordings is not configured, see -r")
+        return SharedFile(self._spool, self._spool.open(name, self._layout, session.log))
+
+    def _record_pair(self, leg: Leg, name: str) -> bool:
+        """RTP and RTCP in a file each."""
+        files: list[tuple[Stream, SharedFile]] = []
+        try:
+            files.append((leg.rtp, self._open(leg.session, f"{name}.rtp")))
+            if self._settings.record_rtcp:
+                files.append((leg.rtcp, self._open(leg.session, f"{name}.rtcp")))
+        except (OSError, UnsafeNameError):
+            for _, file in files:
+                file.spool.close(file.file)
+            raise
+        with self._table.lock:
+            sinks: list[tuple[Stream, Sink]] = [(stream, FileSink(file)) for stream, file in files]
+            return self._attach(leg, sinks)
+
+    def _record_single(self, leg: Leg, name: str) -> bool:
+        """RTP and RTCP of both legs in one file."""
+        file = self._open(leg.session, name)
+        with self._table.lock:
+            leg.session.shared_file = file
+            return self._attach(leg, self._shared_sinks(leg, file))
+
+    def _shared_sinks(self, leg: Leg, file: SharedFile) -> list[tuple[Stream, Sink]]:
+        sinks: list[tuple[Stream, Sink]] = [(leg.rtp, FileSink(file))]
+        if self._settings.record_rtcp:
+            sinks.append((leg.rtcp, FileSink(file, outgoing=True)))
+        return sinks
+
+    def _attach_shared(self, leg: Leg, file: SharedFile) -> None:
+        self._attach(leg, self._shared_sinks(leg, file))
+
+    def _attach(self, leg: Leg, sinks: list[tuple[Stream, Sink]], source: Optional[tuple[str, int]] = None) -> bool:
+        """Needs the lock. The session may have ended, or the leg been recorded, while the lock was free."""
+        if leg.session.ended or leg.recording is not None:
+            for _, sink in sinks:
+                sink.close()
+            return leg.recording is not None
+        leg.recording = LegRecording(leg, sinks, source)
+        return True
+
+    # -- C ---------------------------------------------------------------------------------------
+
+    def copy(self, leg: Leg, command: parser.Copy) -> str:
+        """The reply to C. Takes the lock itself. Raises CommandError."""
+        try:
+            if command.target.startswith(UDP):
+                source = self._copy_to_host(leg, command.target)
+                return f"{source[1]} {source[0]}" if command.wants_address and source else "0"
+            if command.wants_address:
+                raise ValueError("modifier p needs a target udp:HOST:PORT")
+            if not self._copy_to_file(leg, command):
+                raise ValueError("the session has ended")
+        except (OSError, ValueError, NoSocketsError) as error:
+            raise CommandError(ErrorCode.COPY_FAILED, f"cannot copy to {command.target!r}: {error}")
+        return "0"
+
+    def _copy_to_file(self, leg: Leg, command: parser.Copy) -> bool:
+        single_file = command.single_file and self._settings.record_pcap
+        with self._table.lock:
+            if leg.recording is not None:
+                return True
+        if single_file:
+            return self._record_single(leg, command.target)
+        return self._record_pair(leg, command.target)
+
+    def _copy_to_host(self, leg: Leg, target: str) -> Optional[tuple[str, int]]:
+        """Returns the address and port that copies come from; None when the leg is recorded in files already."""
+        destination, family = _resolve(target)
+        address = self._address_towards(destination[0], family)
+        with self._table.lock:
+            if leg.recording is not None:
+                return leg.recording.source
+            if leg.session.ended:
+                raise ValueError("the session has ended")
+            port, (rtp, rtcp) = self._table.take_pair(address, leg.tos)
+            pool = self._table.ports[family]
+            to_rtcp = socket_address(destination[0], destination[1] + 1, family)
+            sinks: list[tuple[Stream, Sink]] = [
+                (leg.rtp, CopySink(rtp, destination, lambda: None)),
+                (leg.rtcp, CopySink(rtcp, to_rtcp, lambda: pool.release(port))),
+            ]
+            self._attach(leg, sinks, (address.host, port))
+            return address.host, port
+
+    def _address_towards(self, host: str, family: socket.AddressFamily) -> ListenAddress:
+        """The listen address that reaches a host. Raises OSError."""
+        book = self._table.addresses
+        default = book.of_family(family)
+        if default is not None and default.is_wildcard:
+            return default
+        return book.local(route_source(host, family), family)
+
+    # -- N ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def stop(legs: list[Leg]) -> bool:
+        """Stop recording and copying legs. Needs the lock. Returns whether there was anything to stop."""
+        recorded = [leg for leg in legs if leg.recording is not None]
+        for leg in recorded:
+            leg.stop_recording()
+        return bool(recorded)
+
+
+def _resolve(target: str) -> tuple[Address, socket.AddressFamily]:
+    """Address of a `udp:HOST:PORT` target. Raises ValueError or OSError."""
+    host, colon, port = target[len(UDP) :].rpartition(":")
+    if not colon or not host or not 1 <= integer(port) <= 65534:
+        raise ValueError("expected udp:HOST:PORT with a port from 1 to 65534")
+    family, _, _, _, found = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
+    known = IPV6 if family == socket.AF_INET6 else IPV4
+    return socket_address(str(found[0]), int(port), known), known

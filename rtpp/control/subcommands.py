@@ -1,0 +1,98 @@
+"""Sub-commands: what follows `&&` after U, L and Q.
+
+They run in order once the main command has succeeded; the first failure stops them. Each has a result: text, 0 for
+success without text, or -1. Results follow the main reply, ` && ` before each; zeros at the end are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rtpp.control import parser
+from rtpp.errors import CommandError
+from rtpp.net.addresses import IPV4
+from rtpp.net.ports import set_tos
+from rtpp.session.fork import Fork
+from rtpp.session.session import Leg, Session
+
+if TYPE_CHECKING:
+    from rtpp.control.commands import Executor
+
+FAILED = "-1"
+DONE = "0"
+
+
+class _FailedError(Exception):
+    """A sub-command cannot be carried out."""
+
+
+class _Run:
+    """One command's sub-commands. `addressed` is the leg whose port the last reply names."""
+
+    def __init__(self, executor: Executor, session: Session, addressed: Leg) -> None:
+        self._executor = executor
+        self._session = session
+        self._addressed = addressed
+
+    def run(self, command: parser.Subcommand) -> str:
+        if self._session.ended:
+            raise _FailedError("the session has ended")
+        if isinstance(command, parser.SubDelete):
+            self._executor.release(self._session, self._session.caller, command.weak)
+            return DONE
+        if isinstance(command, parser.SubSet):
+            return self._set(command)
+        if isinstance(command, parser.SubLookup):
+            self._addressed = self._addressed.opposite
+            return self._executor.lookup(self._addressed, command)
+        return self._copy(command)
+
+    def _set(self, command: parser.SubSet) -> str:
+        leg = self._addressed if command.reverse else self._addressed.opposite
+        if command.key == "ttl":
+            leg.ttl.set(command.value, time.monotonic())
+            self._executor.table.schedule(self._session)
+            return DONE
+        if leg.address.family != IPV4:
+            raise _FailedError("type of service can be set on IPv4 only")
+        leg.tos = command.value
+        for stream in leg.streams:
+            if stream.socket is not None:
+                set_tos(stream.socket, command.value)
+        return DONE
+
+    def _copy(self, command: parser.SubCopy) -> str:
+        tags = command.source
+        found = self._executor.table.find(tags.call_id, tags.from_tag, tags.to_tag)
+        if found is None or found[0] is self._session:
+            raise _FailedError("no such source session")
+        source, source_direct = found
+        target_direct = self._addressed is self._session.callee
+        if self._session.fork is not None:
+            self._session.fork.close()
+        self._session.fork = Fork(source, self._session, crossed=source_direct == target_direct)
+        self._session.choose_handlers()
+        return DONE
+
+
+def run_subcommands(executor: Executor, session: Session, addressed: Leg, commands: tuple[parser.Subcommand, ...],
+                    reply: str, room: int) -> str:
+    """The main reply, completed with the results."""
+    run = _Run(executor, session, addressed)
+    results: list[str] = []
+    for command in commands:
+        try:
+            results.append(run.run(command))
+        except (_FailedError, CommandError) as error:
+            session.log.warning("sub-command failed: %s", error)
+            results.append(FAILED)
+            break
+    while results and results[-1] == DONE:
+        results.pop()
+    for result in results:
+        if len(reply) + len(f" && {result}") > room - len(f" && {FAILED}") and result != FAILED:
+            return f"{reply} && {FAILED}"
+        reply = f"{reply} && {result}"
+    return reply
+

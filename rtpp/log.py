@@ -1,0 +1,162 @@
+"""Log lines with the call-id of the call they are about, to standard error or to syslog.
+
+Lines are formatted where they arise and written by a thread of their own, so that a slow terminal or
+syslog never holds up the relay. The queue is bounded: what does not fit is dropped, and the number of
+dropped lines is written as soon as there is room.
+
+Line format: `LEVEL:CALL-ID:function:line: message`; lines about no call carry `GLOBAL`. With
+RTPP_LOG_TFORM=rel in the environment the time since RTPP_LOG_TSTART (default: since start) precedes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import re
+import sys
+import syslog
+import threading
+import time
+from collections.abc import MutableMapping
+from typing import Any, Callable, Optional
+
+LEVELS = {
+    "DBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "ERR": logging.ERROR,
+    "CRIT": logging.CRITICAL,
+}
+for _name, _number in LEVELS.items():
+    logging.addLevelName(_number, _name)
+
+_SYSLOG_PRIORITY = {
+    logging.DEBUG: syslog.LOG_DEBUG,
+    logging.INFO: syslog.LOG_INFO,
+    logging.WARNING: syslog.LOG_WARNING,
+    logging.ERROR: syslog.LOG_ERR,
+    logging.CRITICAL: syslog.LOG_CRIT,
+}
+QUEUE_LINES = 10_000
+
+_logger = logging.getLogger("rtpproxy")
+_logger.propagate = False
+_logger.addHandler(logging.NullHandler())  # until `start` nothing is written
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class CallLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic only since Python 3.11
+    """The log of one call: `log.info("text %s", value)` writes a line with its call-id."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(_logger, {})
+        self.call_id = call_id
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {"call_id": self.call_id}
+        return msg, kwargs
+
+
+GLOBAL = CallLog("GLOBAL")
+
+
+class _Formatter(logging.Formatter):
+    """Lines safe to print: a call-id or tag cannot forge a line or send escape codes to a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s:%(call_id)s:%(funcName)s:%(lineno)d: %(message)s")
+        self._start: Optional[float] = None
+        if os.environ.get("RTPP_LOG_TFORM") == "rel":
+            try:
+                self._start = float(os.environ["RTPP_LOG_TSTART"])
+            except (KeyError, ValueError):
+                self._start = time.time()
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).split("\n")  # a traceback has many
+        text = "\n".join(_UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in lines)
+        if self._start is None:
+            return text
+        seconds, millis = divmod(int((record.created - self._start) * 1000), 1000)
+        return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}/{text}"
+
+
+Write = Callable[[int, str], None]
+
+
+def _to_stderr(level: int, text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def _to_syslog(level: int, text: str) -> None:
+    for line in text.split("\n"):
+        syslog.syslog(_SYSLOG_PRIORITY.get(level, syslog.LOG_ERR), line)
+
+
+class LogWriter(logging.Handler):
+    """Queues formatted lines and writes them from a thread of its own."""
+
+    def __init__(self, targets: list[Write]) -> None:
+        super().__init__()
+        self.setFormatter(_Formatter())
+        self._targets = targets
+        self._lines: queue.Queue[Optional[tuple[int, str]]] = queue.Queue(QUEUE_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait((record.levelno, self.format(record)))
+        except queue.Full:
+            self._dropped += 1
+        except Exception:
+            self.handleError(record)
+
+    def _run(self) -> None:
+        while True:
+            item = self._lines.get()
+            if item is None:
+                return
+            self._write(*item)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._write(logging.WARNING, f"WARN:GLOBAL:log:0: {dropped} log lines dropped: log target too slow")
+
+    def _write(self, level: int, text: str) -> None:
+        for target in self._targets:
+            try:
+                target(level, text)
+            except (OSError, ValueError):
+                pass  # a closed terminal or a full disk behind stderr must not end the log thread
+
+    def close(self) -> None:
+        """Write what is queued, wait for it (two seconds at most), and end the thread."""
+        try:
+            self._lines.put(None, timeout=1.0)
+            self._thread.join(timeout=2.0)
+        except queue.Full:
+            pass
+        super().close()
+
+
+def start(level: str, *, to_stderr: bool, facility: Optional[str]) -> LogWriter:
+    """Begin logging at `level` (a name of LEVELS) to standard error, to a syslog facility ("DAEMON"), or both.
+
+    Call it after the process went to the background: the thread would not survive the fork.
+    """
+    targets: list[Write] = []
+    if to_stderr:
+        targets.append(_to_stderr)
+    if facility is not None:
+        syslog.openlog("rtpproxy", syslog.LOG_PID, getattr(syslog, f"LOG_{facility}"))
+        targets.append(_to_syslog)
+    writer = LogWriter(targets)
+    for old in list(_logger.handlers):
+        _logger.removeHandler(old)
+    _logger.addHandler(writer)
+    _logger.setLevel(LEVELS[level])
+    return writer

@@ -1,0 +1,83 @@
+"""The proxy: all parts built, started, drained and stopped.
+
+Threads: the relay loop, the reaper, the notifier, one per control socket, the log's and that for signals. The main
+thread waits for requests to drain or to end.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from typing import Callable
+
+from rtpp.control.commands import Executor
+from rtpp.control.endpoints import Endpoint
+from rtpp.control.listeners import Listener, make_listener
+from rtpp.control.replycache import ReplyCache
+from rtpp.log import GLOBAL
+from rtpp.recording.spool import Spool
+from rtpp.session.notify import AllowedTargets, Notifier
+from rtpp.session.reaper import Reaper
+from rtpp.session.table import SessionTable
+from rtpp.settings import Settings
+from rtpp.stats import Stats
+
+# Seconds a thread may compute while others wait. The default of 5 ms would hold up packets behind a busy command.
+SWITCH_INTERVAL = 0.0005
+
+
+class Proxy:
+    """One proxy. `start()` in the process that serves: threads do not survive a fork."""
+
+    def __init__(self, settings: Settings, endpoints: list[Endpoint], on_drained: Callable[[], None]) -> None:
+        targets = AllowedTargets(settings.notify_targets, resolve_names=settings.resolve_names)
+        self.table = SessionTable(settings, Stats(time.monotonic()))
+        self._on_drained = on_drained
+        self._notifier = Notifier()
+        self._reaper = Reaper(self.table, self._notifier)
+        self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
+        self._executor = Executor(self.table, targets, self._spool)
+        cache = ReplyCache()
+        only_channel = not any(endpoint.is_datagram for endpoint in endpoints)
+        self._listeners: list[Listener] = []
+        for endpoint in endpoints:
+            on_eof = self.drain if endpoint.kind == "stdioc" or only_channel else _go_on
+            self._listeners.append(make_listener(endpoint, self._executor, cache, on_eof))
+
+    def start(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._notifier.start()
+        if self._spool is not None:
+            self._spool.start()
+        self.table.relay.start()
+        self._reaper.start()
+        for listener in self._listeners:
+            listener.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: later collections need not look at it
+
+    def drain(self) -> None:
+        """Take no new sessions, and call `on_drained` when the last one has ended. Safe from any thread."""
+        GLOBAL.info("no new sessions are taken, shutting down when the last one ends")
+        self._executor.draining = True
+        with self.table.lock:
+            self.table.on_empty = self._on_drained
+            if not len(self.table):
+                self._on_drained()
+
+    def stop(self) -> None:
+        """End all sessions, without notifications, and every thread."""
+        for listener in self._listeners:
+            listener.stop()
+        self._reaper.stop()
+        with self.table.lock:
+            self.table.end_all(time.monotonic())
+        self.table.relay.stop()
+        if self._spool is not None:
+            self._spool.stop()
+        self._notifier.stop()
+
+
+def _go_on() -> None:
+    GLOBAL.info("end of standard input, other control sockets go on")

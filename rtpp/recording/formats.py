@@ -1,0 +1,84 @@
+"""The formats of recordings, in one place: what the proxy writes and what the tools read.
+
+Writing: `ADHOC` and `PCAP` turn one datagram into the bytes of one record; files are records one after another
+behind the format's file header. Reading: `open_recording` looks at the first bytes, never at the name, and gives a
+reader that streams (see `reading.py`). `survey` tells how far a file, perhaps left behind by a crash, can be read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
+
+from rtpp.recording import adhoc, pcap, pcapng
+from rtpp.recording.adhoc import AdhocReader
+from rtpp.recording.pcap import PcapReader
+from rtpp.recording.pcapng import PcapngReader
+from rtpp.recording.reading import RecordingError, Window
+
+Reader = Union[AdhocReader, PcapReader, PcapngReader]
+
+
+class Format(NamedTuple):
+    """How recordings are written.
+
+    `record(payload, source, destination, family, wall, number)` is one datagram as it goes to the file: addresses
+    as recvfrom() gives them, `wall` in seconds since 1970, `number` the identification of an IPv4 packet (its low
+    16 bits are used). It raises OSError for a host that is not a literal of `family`.
+    """
+
+    name: str
+    file_header: bytes
+    record: Callable[[bytes, tuple[Any, ...], tuple[Any, ...], int, float, int], bytes]
+
+
+ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.record)
+PCAP = Format("pcap", pcap.FILE_HEADER, pcap.record)
+
+
+class Survey(NamedTuple):
+    """How far a recording can be read.
+
+    `packets` is what the reader of its format counts; `whole_bytes` ends behind the last whole record, at most
+    `size`; `error` says what is wrong there, None when nothing is.
+    """
+
+    format: str
+    packets: int
+    whole_bytes: int
+    size: int
+    error: Optional[str]
+
+
+def open_recording(file: BinaryIO) -> Reader:
+    """A reader for a file that is open at its start.
+
+    Raises RecordingError when it is empty or its header cannot be read; the reader raises it when iterated to where
+    the file is broken.
+    """
+    window = Window(file)
+    if not window.ensure(1):
+        raise RecordingError("the file is empty")
+    magic = window.data[:4]
+    if magic in pcap.MAGICS:
+        return PcapReader(window)
+    if magic == pcapng.MAGIC:
+        return PcapngReader(window)
+    return AdhocReader(window)
+
+
+def survey(path: str) -> Survey:
+    """Read a recording through. Raises OSError when it cannot be opened or read."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        try:
+            reader = open_recording(file)
+        except RecordingError as broken:
+            return Survey("unknown", 0, 0, size, str(broken))
+        error = None
+        try:
+            for _ in reader:
+                pass
+        except RecordingError as broken:
+            error = str(broken)
+        return Survey(reader.name, reader.packets, reader.whole_bytes, size, error)

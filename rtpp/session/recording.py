@@ -1,0 +1,133 @@
+"""Recording and copying what the party of a leg sends.
+
+A recording is a witness on the leg's streams: it sees packets after the source check and re-packetising, before they
+are relayed, also those that are then dropped because the other party's address is not known. Blocked packets and
+prompts are not recorded.
+
+    two files     NAME.o.rtp and NAME.o.rtcp for the caller's packets, NAME.a.* for the callee's
+    single file   NAME.pcap for both legs, RTP and RTCP; it ends when the last leg that uses it is stopped
+    copy          each packet's payload is sent on to a host, from a port pair of the copy's own
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Callable, Optional, Protocol
+
+from rtpp.net.addresses import IPV4, IPV6, Address, route_source
+from rtpp.recording.spool import Packet, RecordingFile, Spool
+from rtpp.session.session import Leg
+from rtpp.session.stream import Stream
+
+SUFFIXES = {"caller": ".o", "callee": ".a"}
+UNKNOWN = {IPV4: ("0.0.0.0", 0), IPV6: ("::", 0)}
+
+
+class Sink(Protocol):
+    """Where the packets of one stream go."""
+
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
+        """One packet; never blocks."""
+
+    def close(self) -> None:
+        """No more packets."""
+
+
+class SharedFile:
+    """A file that several streams are recorded into; it ends with the last of them."""
+
+    def __init__(self, spool: Spool, file: RecordingFile) -> None:
+        self.spool = spool
+        self.file = file
+        self._users = 0
+
+    @property
+    def in_use(self) -> bool:
+        return self._users > 0
+
+    def join(self) -> None:
+        self._users += 1
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self.spool.close(self.file)
+
+
+class FileSink:
+    """Records a stream. `outgoing` shows packets as they leave for the other party, not as they arrive."""
+
+    def __init__(self, file: SharedFile, *, outgoing: bool = False) -> None:
+        self._shared = file
+        self._outgoing = outgoing
+        self._routes: dict[str, str] = {}
+        file.join()
+
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
+        if self._outgoing:
+            peer = stream.peer
+            unknown = UNKNOWN[peer.leg.address.family]
+            destination = peer.latch.remote or unknown
+            source = self._local(peer, destination) if peer.socket is not None else unknown
+        else:
+            destination = self._local(stream, source)
+        self._shared.spool.append(self._shared.file, Packet(time.time(), data, source, destination))
+
+    def _local(self, stream: Stream, party: Address) -> Address:
+        """Our end of a stream; for a wildcard listener the address that packets to the party leave from."""
+        address = stream.leg.address
+        if not address.is_wildcard:
+            return address.host, stream.port
+        host = party[0]
+        if host not in self._routes:
+            try:
+                self._routes[host] = route_source(host, address.family)
+            except OSError:
+                self._routes[host] = address.host
+        return self._routes[host], stream.port
+
+    def close(self) -> None:
+        self._shared.leave()
+
+
+class CopySink:
+    """Sends a stream's packets to another host. Errors are ignored: the call matters more than its copy."""
+
+    def __init__(self, bound: socket.socket, destination: Address, on_close: Callable[[], None]) -> None:
+        """`on_close` is called when the socket is closed."""
+        self._socket = bound
+        self._destination = destination
+        self._on_close = on_close
+
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
+        try:
+            self._socket.sendto(data, self._destination)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self._socket.close()
+        self._on_close()
+
+
+class LegRecording:
+    """All that one leg's packets are recorded or copied to. Guarded by `SessionTable.lock`."""
+
+    def __init__(self, leg: Leg, sinks: list[tuple[Stream, Sink]], source: Optional[tuple[str, int]] = None) -> None:
+        """`source` is the local address and port of a copy."""
+        self.source = source
+        self._sinks = sinks
+        self._leg = leg
+        for stream, sink in sinks:
+            leg.session.log.info("starting recording %s session on port %d", stream.protocol, stream.port)
+            stream.witnesses.append(sink)
+            stream.choose_onward()
+
+    def close(self) -> None:
+        """Stop; the spool writes what it has."""
+        for stream, sink in reversed(self._sinks):
+            self._leg.session.log.info("stopping recording %s session on port %d", stream.protocol, stream.port)
+            stream.witnesses.remove(sink)
+            stream.choose_onward()
+            sink.close()

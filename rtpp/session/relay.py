@@ -1,0 +1,135 @@
+"""The relay loop: one thread that waits for packets on every stream's socket and hands each to its stream.
+
+One datagram per ready socket and round, so no stream starves another. A round holds `SessionTable.lock` for
+BATCH packets at most and never while it waits.
+
+Sockets are added and removed by other threads, under the table lock, while the loop may be waiting. A stream that was
+reported just before it was closed finds no socket and does nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import socket
+import threading
+import time
+
+from rtpp.log import GLOBAL
+from rtpp.session.lock import FairLock
+from rtpp.session.poller import make_poller
+from rtpp.session.session import Step
+from rtpp.session.stream import Stream
+
+BATCH = 64  # packets or timed steps per turn of the lock
+
+
+class RelayLoop:
+    """Owns the poller. Start it once; `stop()` ends the thread."""
+
+    def __init__(self, lock: FairLock) -> None:
+        self._lock = lock
+        self._poller = make_poller()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._poller.add(self._wake_reader, None)
+        self._steps: list[tuple[float, int, Step]] = []  # a heap by time due; the number keeps the order of equals
+        self._order = itertools.count()
+        self._stopping = False
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="relay")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and wait for it."""
+        self._stopping = True
+        self.wake()
+        self._thread.join()
+        self._poller.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def wake(self) -> None:
+        """Make the loop look round. Safe from any thread."""
+        try:
+            self._wake_writer.send(b"\0")
+        except BlockingIOError:
+            pass  # plenty of wake-ups are waiting already
+
+    def add(self, bound: socket.socket, stream: Stream) -> None:
+        """Serve a stream's socket. Call it with the table lock held."""
+        self._poller.add(bound, stream)
+        if not self._poller.is_live:
+            self.wake()
+
+    def remove(self, bound: socket.socket) -> None:
+        """Serve a socket no longer; call it before closing the socket, with the table lock held."""
+        self._poller.remove(bound)
+        if not self._poller.is_live:
+            self.wake()
+
+    def schedule(self, due: float, step: Step) -> None:
+        """Call `step(now)` at `due`, and again when it returns another time. Call it with the table lock held."""
+        heapq.heappush(self._steps, (due, next(self._order), step))
+        if self._steps[0][0] == due:
+            self.wake()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._round()
+            except Exception:
+                GLOBAL.exception("the relay loop met an unexpected error and goes on")
+                time.sleep(0.01)  # should it repeat, it must not fill the log at full speed
+
+    def _round(self) -> None:
+        ready = self._poller.wait(self._steps[0][0] - time.monotonic() if self._steps else None)
+        now = time.monotonic()
+        lock = self._lock
+        for start in range(0, len(ready), BATCH):
+            if lock.is_wanted():
+                lock.give_way()
+            with lock.plain:
+                for stream in ready[start : start + BATCH]:
+                    if stream is None:
+                        self._drain_wake_ups()
+                        continue
+                    try:
+                        stream.handle(stream, now)
+                    except Exception:
+                        self._note_failure(stream)
+
+        while self._steps and self._steps[0][0] <= now:
+            with self._lock:
+                self._take_steps(now)
+
+    def _take_steps(self, now: float) -> None:
+        """Do what is due, BATCH steps at most."""
+        for _ in range(BATCH):
+            if not self._steps or self._steps[0][0] > now:
+                return
+            _, order, step = heapq.heappop(self._steps)
+            try:
+                again = step(now)
+            except Exception:
+                GLOBAL.exception("unexpected error in a timed step of the relay loop")
+                continue
+            if again is not None:
+                heapq.heappush(self._steps, (again, order, step))
+
+    def _drain_wake_ups(self) -> None:
+        try:
+            while len(os.read(self._wake_reader.fileno(), 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+    def _note_failure(self, stream: Stream) -> None:
+        """An unexpected error costs the one packet; the first hundred are written to the log."""
+        self._failures += 1
+        if self._failures <= 100:
+            stream.leg.session.log.exception("unexpected error on a packet of %s, packet lost", stream)

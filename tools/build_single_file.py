@@ -1,0 +1,51 @@
+"""Build the self-contained program: one file that any host with Python 3.9 or newer runs.
+
+    python3 tools/build_single_file.py build/rtpproxy
+
+The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed mode make it
+reproducible: the same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import zipapp
+from pathlib import Path
+
+INTERPRETER = "/usr/bin/env python3"
+FIXED_TIME = 315_532_800  # 1980-01-01 UTC, the earliest that a zip archive can say
+START = '''"""Which program this is: see rtpp/__main__.py."""
+from rtpp.__main__ import main
+
+main()
+'''
+
+
+def stage(source: Path, target: Path) -> None:
+    """Copy the package's modules with fixed time and mode."""
+    for path in sorted(source.rglob("*.py")):
+        copy = target / path.relative_to(source.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (target / "__main__.py").write_text(START, encoding="utf-8")
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (FIXED_TIME, FIXED_TIME))
+
+
+def main() -> None:
+    output = Path(sys.argv[1])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["TZ"] = "UTC"  # zip archives store local time
+    time.tzset()
+    with tempfile.TemporaryDirectory() as staging:
+        stage(Path(__file__).resolve().parent.parent / "rtpp", Path(staging))
+        zipapp.create_archive(staging, output, INTERPRETER, compressed=True)
+    print(f"{output}: {output.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
