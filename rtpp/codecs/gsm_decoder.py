@@ -17,11 +17,9 @@ from .gsm_tables import (
     SUBFRAME_SAMPLES,
     reflection_coefficients,
 )
+from .saturation import CLIP
 
 _LONGEST_LAG = 120
-
-# _CLIP[x] is x saturated to 16 bits, for -65536 <= x < 65536
-_CLIP = [*range(32768), *[32767] * 32768, *[-32768] * 32768, *range(-32768, 0)]
 
 
 class FrameDecoder:
@@ -53,7 +51,7 @@ class FrameDecoder:
         lag, gain_code, grid, maximum = parameters[:4]
         if 40 <= lag <= _LONGEST_LAG:
             self._lag = lag
-        gain, clip = GAINS[gain_code], _CLIP
+        gain, clip = GAINS[gain_code], CLIP
         start = _LONGEST_LAG - self._lag
         past = self._history[start : start + SUBFRAME_SAMPLES]
         residual = [gain * sample + 16384 >> 15 for sample in past]
@@ -67,7 +65,7 @@ class FrameDecoder:
         """`residual` through the lattice filter (section 4.3.3); s travels up, v0 to v7 are the delays."""
         r0, r1, r2, r3, r4, r5, r6, r7 = reflections
         v0, v1, v2, v3, v4, v5, v6, v7 = self._lattice
-        clip, output = _CLIP, []
+        clip, output = CLIP, []
         for s in residual:
             s = clip[s - (r7 * v7 + 16384 >> 15)]
             s = clip[s - (r6 * v6 + 16384 >> 15)]
@@ -91,7 +89,7 @@ class FrameDecoder:
 
     def _postprocess(self, signal: list[int]) -> list[int]:
         """De-emphasis, doubling, and truncation to 13 bits (sections 4.3.5 to 4.3.7)."""
-        last, clip, output = self._last_output, _CLIP, []
+        last, clip, output = self._last_output, CLIP, []
         for sample in signal:
             last = clip[sample + (last * 28180 + 16384 >> 15)]
             output.append(clip[last + last] & -8)

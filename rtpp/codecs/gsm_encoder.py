@@ -27,7 +27,8 @@ from .gsm_tables import (
     SUBFRAME_SAMPLES,
     reflection_coefficients,
 )
-from .lanes import Lanes, saturate, saturate_all
+from .lanes import Lanes
+from .saturation import saturate, saturate_all
 
 _LONGEST_LAG = 120
 _SHORTEST_LAG = 40

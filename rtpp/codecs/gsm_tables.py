@@ -15,7 +15,7 @@ A frame of 20 ms (160 samples) is 76 parameters:
 
 from __future__ import annotations
 
-from .lanes import saturate
+from .saturation import saturate
 
 FRAME_SAMPLES = 160
 SUBFRAME_SAMPLES = 40

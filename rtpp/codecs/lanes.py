@@ -18,17 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-
-def saturate(value: int) -> int:
-    """The nearest 16-bit number."""
-    return -32768 if value < -32768 else 32767 if value > 32767 else value
-
-
-def saturate_all(values: list[int]) -> list[int]:
-    """`values` in 16 bits; the list itself when they are already."""
-    if max(values) > 32767 or min(values) < -32768:
-        return [saturate(value) for value in values]
-    return values
+from .saturation import saturate_all
 
 
 class Lanes:

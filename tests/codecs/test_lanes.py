@@ -3,7 +3,8 @@ from __future__ import annotations
 import random
 import unittest
 
-from rtpp.codecs.lanes import Lanes, saturate, saturate_all
+from rtpp.codecs.lanes import Lanes
+from rtpp.codecs.saturation import saturate
 
 SEED = 20240611
 
@@ -47,13 +48,6 @@ class Arithmetic(unittest.TestCase):
                 expected[i + k] += x * y
         product = Lanes(40).join(a) * Lanes(20).join(b)
         self.assertEqual(Lanes(60).split(product), expected, f"seed {SEED}")
-
-
-class Saturation(unittest.TestCase):
-    def test_limits(self) -> None:
-        for value, expected in ((-32769, -32768), (-32768, -32768), (32767, 32767), (32768, 32767), (5, 5)):
-            self.assertEqual(saturate(value), expected)
-        self.assertEqual(saturate_all([40000, 1, -40000]), [32767, 1, -32768])
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ import unittest
 import wave
 from array import array
 
-from rtpp.codecs import g711, gsm
-from tests.codecs import test_gsm
+import G722 as g722_package
+
+from rtpp.codecs import g711, g722, gsm
+from tests.codecs import test_g722, test_gsm
 from tests.codecs.signals import little_endian, noise, speech, square, tone
 
 SOX_RAW = ["-t", "raw", "-r", "8000", "-c", "1", "-e", "signed", "-b", "16", "-L"]
@@ -125,6 +127,30 @@ class Gsm(unittest.TestCase):
                     with wave.open(back) as file_back:
                         decoded = file_back.readframes(len(samples))
                     self.assertEqual(little_endian(gsm.BlockDecoder().decode(blocks)), decoded)
+
+
+class G722(unittest.TestCase):
+    signals = {
+        **{name: vector[0] for name, vector in test_g722.VECTORS.items()},
+        "long speech": speech(77, 48000),
+        "loud tone": tone(440, 32767, 16000),
+        "quiet noise": noise(3, 16000, 40),
+        "fast square": square(4, 16000),
+    }
+
+    def test_encoding_and_decoding_agree_with_the_package(self) -> None:
+        for name, samples in self.signals.items():
+            with self.subTest(signal=name):
+                code = g722_package.G722(8000, 64000).encode(samples)
+                self.assertEqual(g722.Encoder().encode(samples), code)
+                self.assertEqual(g722.Decoder().decode(code), g722_package.G722(8000, 64000).decode(code))
+
+    def test_decoding_any_bytes_agrees_with_the_package(self) -> None:
+        swings = [(0xE0, 0xC4), (0x00, 0x20), (0xE0, 0xE0)]
+        extremes = [bytes([up] * run + [down] * run) * 200 for up, down in swings for run in (1, 4, 40)]
+        for code in [test_g722.random_code(3, 8000), test_g722.random_code(4, 40000), *extremes]:
+            expected = g722_package.G722(8000, 64000).decode(code)
+            self.assertEqual(g722.Decoder().decode(code), expected, code[:80].hex())
 
 
 if __name__ == "__main__":
