@@ -11,11 +11,12 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain
 from typing import Optional
 
-from rtpp.codecs.audiofile import Writer, open_writer
+from rtpp.codecs.encodings import FormatError
+from rtpp.codecs.writer import Writer, open_writer
 from rtpp.tools.extract import picture
 from rtpp.tools.extract.decoding import ChannelDecoder
 from rtpp.tools.extract.index import Entry
@@ -84,7 +85,7 @@ class Extraction:
             (Side.ORIGINATING, options.originating, options.originating_crypto),
         )
         self._recordings = Recordings()
-        self._progress = Progress()
+        self._progress = Progress(sys.stderr)
         self._complaints = Complaints()
         self._loaded: list[str] = []
         self._measures = {side: SideMeasures() for side in Side} if options.plot else {}
@@ -164,13 +165,13 @@ class Extraction:
         written = position = 0
         combine = stereo if self._options.stereo else mono
         try:
-            with writer:
+            with closing(writer):
                 for block in chain([first], mixed):
                     tracks = combine(block)
                     writer.write(tracks)
                     written += len(tracks)
                     self._measure(block, position)
-                    position += block.count
+                    position += block.length
                     done = position / max(length, position)
                     self._progress.show(LOADING_SHARE + (1 - LOADING_SHARE) * done, "writing")
         except BaseException as error:
@@ -187,7 +188,7 @@ class Extraction:
             if os.path.exists(options.outfile) and any(os.path.samestat(os.stat(options.outfile), i) for i in inputs):
                 raise OSError("it is an input")
             return open_writer(options.outfile, options.container, options.encoding, 2 if options.stereo else 1, RATE)
-        except (OSError, ValueError) as error:
+        except (OSError, FormatError) as error:
             warn(f"{options.outfile}: {getattr(error, 'strerror', None) or error}")
             raise Failure(f"{options.outfile}: can't open output file", EXIT_NO_OUTPUT) from error
 

@@ -40,7 +40,7 @@ class ChannelDecoder:
         if payload_type == 18:
             try:
                 return g729.Decoder().decode
-            except g729.Unavailable as error:
+            except g729.CodecUnavailable as error:
                 self._complaints.add(str(error))
         return None
 

@@ -1,12 +1,14 @@
 """The packets of a channel in playing order, without their payloads.
 
-Plan: a packet takes 26 bytes here and its payload stays in the file it was read from. Entries lie in chunks of
+Plan: a packet takes 30 bytes here and its payload stays in the file it was read from. Entries lie in chunks of
 about a thousand; new ones nearly always go behind the last, and a late one is put in place inside one chunk. The
-chunks of all channels share a store that keeps the latest used ones in memory, 16 MB at most, and the others in a
+chunks of all channels share a store that keeps the latest used ones in memory, 18 MB at most, and the others in a
 temporary file without a name. So a recording of any length needs the same memory.
 
 What is earlier than what: a packet goes behind the last one that has a smaller timestamp or a smaller sequence
-number. To find it from the end, whole chunks are passed over by their smallest numbers.
+number. Timestamps are extended beyond 32 bits when they come in, so that they may wrap; sequence numbers wrap every
+20 minutes and are only told apart by their neighbours. To find a place from the end, whole chunks are passed over
+by their smallest numbers.
 """
 
 from __future__ import annotations
@@ -18,15 +20,16 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple, Optional
 
 CHUNK_PACKETS = 1024
-CHUNKS_IN_MEMORY = 600  # about 16 MB
+CHUNKS_IN_MEMORY = 600  # about 18 MB
 
 # time, offset and size of the payload, timestamp, sequence number, payload type, file
-_ENTRY = Struct("<dQHIHBB")
-_ORDER_KEYS = Struct("<IH")  # timestamp and sequence number alone
+_ENTRY = Struct("<dQHqHBB")
+_ORDER_KEYS = Struct("<qH")  # timestamp and sequence number alone
 _KEYS_OFFSET = 18
 
 
-EntryFields = tuple[float, int, int, int, int, int, int]
+_ALL = (1 << 32) - 1
+_HALF = 1 << 31
 
 
 class Entry(NamedTuple):
@@ -35,7 +38,7 @@ class Entry(NamedTuple):
     time: float
     offset: int
     size: int
-    timestamp: int
+    timestamp: int  # its low 32 bits are what the packet said
     sequence_number: int
     payload_type: int
     file: int
@@ -51,7 +54,7 @@ class _Chunk:
         self.place = 0
         self.size = 0  # bytes, when in the file
         self.changed = True  # since it was written
-        self.least_timestamp = 1 << 32
+        self.least_timestamp = 1 << 62
         self.least_number = 1 << 16
 
 
@@ -106,37 +109,45 @@ class ChunkStore:
 class PacketIndex:
     """The packets of one channel."""
 
-    __slots__ = ("_chunks", "_last_number", "_last_timestamp", "_store", "count")
+    __slots__ = ("_chunks", "_last_number", "_last_timestamp", "_latest_timestamp", "_store", "count")
 
     def __init__(self, store: ChunkStore) -> None:
         self._store = store
         self._chunks: list[_Chunk] = []
-        self._last_timestamp = self._last_number = -1
+        self._last_timestamp = self._last_number = -1  # in playing order
+        self._latest_timestamp = -1  # in order of insertion
         self.count = 0
 
-    def insert(self, entry: EntryFields) -> bool:
-        """Put a packet (the fields of `Entry`) in its place. False when it is there already: a duplicate."""
-        timestamp, number = entry[3], entry[4]
+    def insert(
+        self, time: float, offset: int, size: int, timestamp: int, number: int, payload_type: int, file: int
+    ) -> bool:
+        """Put a packet in its place. False when its sequence number is there already: a duplicate."""
         if number == self._last_number:
             return False
-        if self._last_timestamp < timestamp or self._last_number < number:
-            chunk = self._chunks[-1] if self._chunks else None
-            if chunk is None or chunk.entries is None or len(chunk.entries) >= CHUNK_PACKETS * _ENTRY.size:
-                chunk = self._store.add()
-                self._chunks.append(chunk)
-            assert chunk.entries is not None  # looked at above
-            chunk.entries += _ENTRY.pack(*entry)
-            chunk.changed = True
-            self._last_timestamp, self._last_number = timestamp, number
-            if timestamp < chunk.least_timestamp:
-                chunk.least_timestamp = timestamp
-            if number < chunk.least_number:
-                chunk.least_number = number
-            self.count += 1
-            return True
-        return self._insert_late(entry, timestamp, number)
+        if self._latest_timestamp >= 0:
+            timestamp = self._latest_timestamp + ((timestamp - self._latest_timestamp + _HALF & _ALL) - _HALF)
+        else:
+            timestamp += 1 << 32
+        self._latest_timestamp = timestamp
+        entry = _ENTRY.pack(time, offset, size, timestamp, number, payload_type, file)
+        if self._last_timestamp >= timestamp and self._last_number >= number:
+            return self._insert_late(entry, timestamp, number)
+        chunk = self._chunks[-1] if self._chunks else None
+        if chunk is None or chunk.entries is None or len(chunk.entries) >= CHUNK_PACKETS * _ENTRY.size:
+            chunk = self._store.add()
+            self._chunks.append(chunk)
+        assert chunk.entries is not None  # looked at above
+        chunk.entries += entry
+        chunk.changed = True
+        self._last_timestamp, self._last_number = timestamp, number
+        if timestamp < chunk.least_timestamp:
+            chunk.least_timestamp = timestamp
+        if number < chunk.least_number:
+            chunk.least_number = number
+        self.count += 1
+        return True
 
-    def _insert_late(self, entry: EntryFields, timestamp: int, number: int) -> bool:
+    def _insert_late(self, entry: bytes, timestamp: int, number: int) -> bool:
         for position in range(len(self._chunks) - 1, -1, -1):
             chunk = self._chunks[position]
             if chunk.least_timestamp >= timestamp and chunk.least_number > number:
@@ -147,20 +158,20 @@ class PacketIndex:
                 if other_number == number:
                     return False
                 if other_timestamp < timestamp or other_number < number:
-                    self._put(position, offset + _ENTRY.size, entry)
+                    self._put(position, offset + _ENTRY.size, entry, timestamp, number)
                     return True
-        self._put(0, 0, entry)
+        self._put(0, 0, entry, timestamp, number)
         return True
 
-    def _put(self, position: int, offset: int, entry: EntryFields) -> None:
+    def _put(self, position: int, offset: int, entry: bytes, timestamp: int, number: int) -> None:
         """Into a chunk, which becomes two when it grows too large."""
         chunk = self._chunks[position]
         entries = self._store.load(chunk)
-        entries[offset:offset] = _ENTRY.pack(*entry)
+        entries[offset:offset] = entry
         self.count += 1
         chunk.changed = True
-        chunk.least_timestamp = min(chunk.least_timestamp, entry[3])
-        chunk.least_number = min(chunk.least_number, entry[4])
+        chunk.least_timestamp = min(chunk.least_timestamp, timestamp)
+        chunk.least_number = min(chunk.least_number, number)
         if len(entries) > 2 * CHUNK_PACKETS * _ENTRY.size:
             half = CHUNK_PACKETS * _ENTRY.size
             second = self._store.add()

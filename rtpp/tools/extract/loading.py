@@ -165,7 +165,8 @@ class _Loading:
             first, second, sequence_number, timestamp, ssrc = HEADER.unpack_from(data)
             payload_type = second & 0x7F
             start, end = (HEADER_SIZE, len(data)) if first == PLAIN else payload_bounds(data)
-            duration = end - start if payload_type in _SAMPLE_A_BYTE else samples(payload_type, data[start:end])
+            duration = (end - start) if payload_type in _SAMPLE_A_BYTE else 0
+            duration = duration or samples(payload_type, data[start:end])
             if duration <= 0:
                 self._complaints.add(f"pack->parsed.nsamples = {duration}")
                 continue
@@ -175,7 +176,7 @@ class _Loading:
                 offset = self._decrypted.tell() - start
                 self._decrypted.write(data[start:end])
             size = min(end - start, _LARGEST_PAYLOAD)
-            current.packets.insert((time, offset + start, size, timestamp, sequence_number, payload_type, number))
+            current.packets.insert(time, offset + start, size, timestamp, sequence_number, payload_type, number)
             self._loaded += 1
 
     def _complain_about(self, data: bytes) -> None:

@@ -49,6 +49,11 @@ class SideMeasures:
             self.waveform.add(position + start, (min(part), max(part)))
             start = end
 
+    @property
+    def peak(self) -> int:
+        """The largest sample in either direction."""
+        return max((max(-extent[0], extent[1]) for extent in self.waveform.values if extent), default=0)
+
     def silences(self) -> list[tuple[int, int]]:
         """Spans of silence that are long enough, in samples."""
         bins = self.waveform

@@ -25,9 +25,9 @@ Samples = Optional["array[int]"]  # None: all zeros
 
 
 class Block(NamedTuple):
-    """What is heard of each side in `count` samples."""
+    """What is heard of each side in `length` samples."""
 
-    count: int
+    length: int
     sides: tuple[Samples, Samples]
 
 
@@ -88,13 +88,13 @@ def mix(voices: list[Voice]) -> Iterator[Block]:
 def mono(block: Block) -> array[int]:
     """One track with half of each side."""
     first, second = block.sides
-    silence = array("h", bytes(2 * block.count))
+    silence = array("h", bytes(2 * block.length))
     return average(silence if first is None else first, silence if second is None else second)
 
 
 def stereo(block: Block) -> array[int]:
     """Two tracks, sample by sample: side A, side B."""
-    both = array("h", bytes(4 * block.count))
+    both = array("h", bytes(4 * block.length))
     for track, samples in enumerate(block.sides):
         if samples is not None:
             both[track::2] = samples

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import getopt
 import string
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from rtpp.codecs import audiofile
+from rtpp.codecs.encodings import ENCODINGS
+from rtpp.codecs.writer import CONTAINERS
 from rtpp.rtp.srtp import KEY_SIZE, SALT_SIZE, TAG_SIZES
 
 USAGE = """\
@@ -23,6 +23,8 @@ usage: extractaudio [-idsne] [-F file_fmt] [-D data_fmt] [--plot picture.svg] rd
 DEFAULT_CONTAINER = "wav"
 DEFAULT_MONO, DEFAULT_STEREO = "gsm610", "ms_adpcm"
 
+_FILE_FORMATS = {name: container.description for name, container in CONTAINERS.items()}
+_DATA_FORMATS = {name: encoding.description for name, encoding in ENCODINGS.items()}
 _KEY_DIGITS = (KEY_SIZE + SALT_SIZE) * 8 // 6  # of base64
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/")
 
@@ -74,8 +76,8 @@ def parse(arguments: list[str]) -> Options:
         raise UsageError(str(error)) from error
     flags = {name for name, _ in given}
     values = dict(given)
-    container = _format(values.get("-F", DEFAULT_CONTAINER), "file", audiofile.CONTAINERS)
-    encoding = _format(values.get("-D", DEFAULT_STEREO if "-s" in flags else DEFAULT_MONO), "data", audiofile.ENCODINGS)
+    container = _format(values.get("-F", DEFAULT_CONTAINER), "file", _FILE_FORMATS)
+    encoding = _format(values.get("-D", DEFAULT_STEREO if "-s" in flags else DEFAULT_MONO), "data", _DATA_FORMATS)
     answering_crypto = parse_crypto(values.get("--alice-crypto"))
     originating_crypto = parse_crypto(values.get("--bob-crypto"))
     answering, originating, rest = _inputs(values, rest)
@@ -110,9 +112,8 @@ def _inputs(values: dict[str, str], rest: list[str]) -> tuple[Optional[str], Opt
     return f"{rest[0]}.a.rtp", f"{rest[0]}.o.rtp", rest[1:]
 
 
-def _format(name: str, what: str, known: Iterable[tuple[str, str]]) -> str:
-    """The name of a format in lower case."""
-    offered = dict(known)
+def _format(name: str, what: str, offered: dict[str, str]) -> str:
+    """The name of a format in lower case; `offered` are names and descriptions."""
     if name.lower() not in offered:
         listed = "".join(f'\n    "{other}"\t- {description}' for other, description in offered.items())
         raise BadValue(f'unknown output {what} format: "{name}"{listed}')

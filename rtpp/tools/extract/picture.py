@@ -1,7 +1,7 @@
 """A call as a picture: an SVG file that any browser shows, without any library.
 
     title, figures of side A
-    waveform, silence as grey ground         full scale from top to bottom
+    waveform, silence as grey ground         the louder side fills its height
     loss, as bars                            packets in each stretch of the call
     jitter, as a line                        milliseconds, the largest in each stretch
     the same for side B
@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Optional
@@ -19,7 +20,7 @@ from rtpp.tools.extract.measures import SideMeasures
 from rtpp.tools.extract.timeline import RATE
 
 WIDTH = 1200
-LEFT, RIGHT = 90, 30  # margins
+LEFT, RIGHT = 100, 40  # margins
 TITLE_HEIGHT = 60
 NAME_HEIGHT = 34
 WAVEFORM_HEIGHT = 140
@@ -31,6 +32,7 @@ WAVEFORM_COLOURS = ("#1f6feb", "#1a7f5a")
 SILENCE_COLOUR, LOSS_COLOUR, JITTER_COLOUR = "#e4e4e0", "#d1242f", "#9a6700"
 TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)  # seconds
 MOST_TICKS = 12
+SMALLEST_PEAK = 1000  # so that noise does not look like speech
 SMALLEST_JITTER_SCALE = 10.0  # milliseconds, so that a perfect call does not look bad
 
 _STYLE = (
@@ -51,10 +53,11 @@ def draw(title: str, sides: Sequence[tuple[str, SideMeasures]], samples: int) ->
         _text(LEFT, 28, title, "title"),
         *_legend(),
     ]
+    parts += axis.ticks(TITLE_HEIGHT + NAME_HEIGHT, height - AXIS_HEIGHT)
+    peak = max([SMALLEST_PEAK, *(measures.peak for _, measures in sides)])
     for number, (name, measures) in enumerate(sides):
         top = TITLE_HEIGHT + number * panel
-        parts += _panel(axis, top, name, measures, WAVEFORM_COLOURS[number % 2])
-    parts += axis.ticks(TITLE_HEIGHT + NAME_HEIGHT, height - AXIS_HEIGHT)
+        parts += _panel(axis, top, name, measures, WAVEFORM_COLOURS[number % 2], peak)
     parts.append("</svg>\n")
     return "\n".join(parts)
 
@@ -79,16 +82,19 @@ class _Axis:
         yield _text(WIDTH - RIGHT, bottom + 38, f"{_clock(seconds)} in all", "faint", "end")
 
 
-def _panel(axis: _Axis, top: int, name: str, side: SideMeasures, colour: str) -> Iterator[str]:
+def _panel(axis: _Axis, top: int, name: str, side: SideMeasures, colour: str, peak: int) -> Iterator[str]:
     silences = side.silences()
     silent = sum(end - begin for begin, end in silences) / axis.samples
-    figures = f"{side.packets} packets, {side.packets_lost} lost, jitter up to {side.largest_jitter:.1f} ms, "
+    figures = (
+        f"{side.packets} packets, {side.packets_lost} lost, jitter up to {side.largest_jitter:.1f} ms, "
+        f"peak {_decibels(side.peak)}, silent {100 * min(silent, 1):.0f} %"
+    )
     yield _text(LEFT, top + 22, name, "name")
-    yield _text(WIDTH - RIGHT, top + 22, f"{figures}silent {100 * min(silent, 1):.0f} %", "", "end")
+    yield _text(WIDTH - RIGHT, top + 22, figures, "", "end")
     top += NAME_HEIGHT
     for begin, end in silences:
         yield _rectangle(axis.x(begin), top, axis.x(end), top + WAVEFORM_HEIGHT, SILENCE_COLOUR)
-    yield from _waveform(axis, top, side.waveform, colour)
+    yield from _waveform(axis, top, side.waveform, colour, peak)
     yield _frame(top, WAVEFORM_HEIGHT)
     yield _text(LEFT - 8, top + WAVEFORM_HEIGHT / 2 + 4, "audio", "", "end")
     top += WAVEFORM_HEIGHT + GAP
@@ -97,9 +103,9 @@ def _panel(axis: _Axis, top: int, name: str, side: SideMeasures, colour: str) ->
     yield from _jitter(axis, top, side.jitter)
 
 
-def _waveform(axis: _Axis, top: int, bins: Bins[tuple[int, int]], colour: str) -> Iterator[str]:
+def _waveform(axis: _Axis, top: int, bins: Bins[tuple[int, int]], colour: str, peak: int) -> Iterator[str]:
     """One closed shape for each stretch without holes: the upper edge forth, the lower edge back."""
-    middle, scale = top + WAVEFORM_HEIGHT / 2, WAVEFORM_HEIGHT / 65536
+    middle, scale = top + WAVEFORM_HEIGHT / 2, WAVEFORM_HEIGHT / 2 / peak
     for stretch in _stretches(bins.values):
         upper = [f"{axis.x(i * bins.width)} {middle - extent[1] * scale - 0.3:.1f}" for i, extent in stretch]
         lower = [f"{axis.x(i * bins.width)} {middle - extent[0] * scale + 0.3:.1f}" for i, extent in stretch]
@@ -130,8 +136,8 @@ def _loss(axis: _Axis, top: int, bins: Bins[int]) -> Iterator[str]:
             right = max(axis.x((index + 1) * bins.width), left + 1.5)
             yield _rectangle(left, bottom - TRACE_HEIGHT * value / most, right, bottom, LOSS_COLOUR)
     yield _frame(top, TRACE_HEIGHT)
-    yield _text(LEFT - 8, top + 28, "loss", "", "end")
-    yield _text(LEFT + 4, top + 12, f"{most} packets" if most else "none", "faint")
+    yield _text(LEFT - 8, top + 20, "loss", "", "end")
+    yield _text(LEFT - 8, top + 36, f"to {most} packets" if most else "none", "faint", "end")
 
 
 def _jitter(axis: _Axis, top: int, bins: Bins[float]) -> Iterator[str]:
@@ -145,8 +151,8 @@ def _jitter(axis: _Axis, top: int, bins: Bins[float]) -> Iterator[str]:
     if points:
         yield f'<path fill="none" stroke="{JITTER_COLOUR}" stroke-width="1.2" d="M{"L".join(points)}"/>'
     yield _frame(top, TRACE_HEIGHT)
-    yield _text(LEFT - 8, top + 28, "jitter", "", "end")
-    yield _text(LEFT + 4, top + 12, f"{most:.0f} ms", "faint")
+    yield _text(LEFT - 8, top + 20, "jitter", "", "end")
+    yield _text(LEFT - 8, top + 36, f"to {most:.0f} ms", "faint", "end")
 
 
 def _legend() -> Iterator[str]:
@@ -169,6 +175,11 @@ def _frame(top: int, height: int) -> str:
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
     return f'<text x="{x}" y="{y}" class="{kind}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _decibels(peak: int) -> str:
+    """Relative to full scale."""
+    return f"{20 * math.log10(peak / 32768):.0f} dB" if peak else "none"
 
 
 def _clock(seconds: float) -> str:

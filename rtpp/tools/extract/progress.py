@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TextIO
 
@@ -14,7 +13,7 @@ INTERVAL = 0.1  # seconds between two pictures of it
 class Progress:
     """Draws on a line of its own, which is gone when `close` was called."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
         self._next = time.monotonic() + PATIENCE

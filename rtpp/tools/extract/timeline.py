@@ -35,12 +35,12 @@ def play(
 ) -> Iterator[array[int]]:
     """The samples of one channel, in pieces. Unless `synchronous` nothing is put in for time that passed."""
     start_time = previous_time = 0.0
-    start_ticks = next_ticks = -1  # timestamps: that belongs to `start_time`, that is expected next
+    start_ticks = next_ticks = 0  # timestamps: that belongs to `start_time`, that is expected next
     counted = 0  # samples by the clocks
     position = 0  # samples that went out
-    for entry in entries:
+    for number, entry in enumerate(entries):
         timestamp = entry.timestamp
-        if next_ticks < 0:
+        if number == 0:
             start_time = previous_time = entry.time
             start_ticks = next_ticks = timestamp
         if abs(entry.time - previous_time) > LONGEST_PAUSE:
