@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -22,6 +21,7 @@ RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes; the generator must not be what loses 
 PACKETS_PER_SECOND = 50  # of each phone
 PACKET_SIZE = 172  # bytes: 20 ms of G.711
 WARM_UP = 0.5  # seconds
+PHONE_PORTS = range(61000, 65000, 2)  # outside the range of the proxies, which guess that RTCP is one above
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,10 @@ def _phone() -> socket.socket:
         phone.setsockopt(socket.SOL_SOCKET, force, RECEIVE_BUFFER)
     except OSError:
         phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    phone.bind(("127.0.0.1", 0))
-    os.set_inheritable(phone.fileno(), True)
-    return phone
+    for port in PHONE_PORTS:
+        try:
+            phone.bind(("127.0.0.1", port))
+            return phone
+        except OSError:
+            continue  # taken
+    raise RuntimeError("no port is free for the phones")

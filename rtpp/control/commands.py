@@ -201,7 +201,7 @@ class Executor:
         asymmetric = modifiers.asymmetric
         party.set_asymmetric(self._settings.asymmetric_by_default if asymmetric is None else asymmetric)
         party.codecs = modifiers.codecs
-        party.resize_ms = modifiers.resize_ms
+        party.rtp.resize(modifiers.resize_ms)
 
     def lookup(self, leg: Leg, command: parser.SubLookup) -> str:
         """The sub-command L: what an L for `leg` does. Raises CommandError when the leg can get no port."""

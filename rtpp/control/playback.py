@@ -42,9 +42,10 @@ class Playback:
                 raise CommandError(ErrorCode.NO_SESSION, "the session has ended")
             leg.stop_player()
             packet_time = DEFAULT_PACKET_TIME
-            if command.codecs == SESSION_CODECS and leg.opposite.resize_ms:
-                packet_time = leg.opposite.resize_ms
-            player = Player(leg, prompt, packet_time, command.passes, self._table.relay)
+            resizer = leg.opposite.rtp.resizer  # of what is sent to the listener
+            if command.codecs == SESSION_CODECS and resizer is not None:
+                packet_time = resizer.milliseconds
+            player = Player(leg, prompt, packet_time, command.passes)
             leg.start_player(player, time.monotonic())
             session.log.info("%d times playing prompt %s codec %d: SSRC=0x%08X, seq=%d", command.passes,
                              command.prompt, prompt.payload_type, player.ssrc, player.sequence_number)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from typing import Callable, Union
 
-from rtpp.capabilities import CAPABILITIES
+from rtpp.capabilities import BASIC_VERSION, CAPABILITIES, TIMEOUT_NOTIFICATION
 from rtpp.control import parser
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.rtp.analyzer import AnalyzerReport
 from rtpp.session.session import Leg, Session
 from rtpp.session.table import SessionTable
 
-PROTOCOL_VERSION = "20040107"
-NOTIFY_CAPABILITY = "20081224"  # offered only when there is a target that may be notified
 SUMMARY = ("ttl", "npkts_ina", "npkts_ino", "nrelayed", "ndropped")  # Q without names
 
 
@@ -51,9 +49,7 @@ class Queries:
     def __init__(self, table: SessionTable, notifies: bool) -> None:
         self._table = table
         self._stats = table.stats
-        self._features = {str(id) for id, _ in CAPABILITIES}
-        if not notifies:
-            self._features.discard(NOTIFY_CAPABILITY)
+        self._features = {str(id) for id, _ in CAPABILITIES if notifies or id != TIMEOUT_NOTIFICATION}
 
     def query(self, session: Session, leg: Leg, command: parser.Query, room: int) -> str:
         if command.modifiers.strip("v"):
@@ -96,7 +92,7 @@ class Queries:
 
     @staticmethod
     def version() -> str:
-        return PROTOCOL_VERSION
+        return str(BASIC_VERSION)
 
     def feature(self, command: parser.Feature) -> str:
         return "1" if command.id in self._features else "0"

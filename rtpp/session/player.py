@@ -14,7 +14,6 @@ import struct
 from typing import Optional
 
 from rtpp.session.prompts import Prompt
-from rtpp.session.relay import RelayLoop
 from rtpp.session.session import Leg
 
 _HEADER = struct.Struct("!BBHII")  # RFC 3550: version, marker and payload type, sequence number, timestamp, SSRC
@@ -25,12 +24,11 @@ ENDLESS = -1
 class Player:
     """Plays to the party of `leg`; made by the command P."""
 
-    def __init__(self, leg: Leg, prompt: Prompt, packet_time: int, passes: int, loop: RelayLoop) -> None:
+    def __init__(self, leg: Leg, prompt: Prompt, packet_time: int, passes: int) -> None:
         """`packet_time` in ms; `passes` below zero is for ever."""
         self._leg = leg
         self._stream = leg.rtp
         self._prompt = prompt
-        self._loop = loop
         self._size, self._duration = prompt.packet_layout(packet_time)
         self._passes = passes if passes > 0 else ENDLESS
         self._position = 0
@@ -50,7 +48,7 @@ class Player:
         """The listener has an address."""
         if self._start is None:
             self._start = now
-            self._loop.schedule(now, self.step)
+            self._leg.session.schedule(now, self.step)
 
     def step(self, now: float) -> Optional[float]:
         """Send what is due. Returns when the next packet is due, None at the end. Times are monotonic seconds."""

@@ -15,15 +15,15 @@ import os
 import socket
 import threading
 import time
-from typing import Callable, Optional
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
 from rtpp.session.poller import make_poller
+from rtpp.session.session import Step
 from rtpp.session.stream import Stream
 
 BATCH = 64  # packets or timed steps per turn of the lock
-Step = Callable[[float], Optional[float]]  # takes the time and returns when it wants to be called again
+SHORTEST_PAUSE = 0.001  # seconds between two calls of a step: one that is never content must not stop the packets
 
 
 class RelayLoop:
@@ -90,8 +90,11 @@ class RelayLoop:
     def _round(self) -> None:
         ready = self._poller.wait(self._steps[0][0] - time.monotonic() if self._steps else None)
         now = time.monotonic()
+        lock = self._lock
         for start in range(0, len(ready), BATCH):
-            with self._lock:
+            if lock.is_wanted():
+                lock.give_way()
+            with lock.plain:
                 for stream in ready[start : start + BATCH]:
                     if stream is None:
                         self._drain_wake_ups()
@@ -117,7 +120,7 @@ class RelayLoop:
                 GLOBAL.exception("unexpected error in a timed step of the relay loop")
                 continue
             if again is not None:
-                heapq.heappush(self._steps, (again, order, step))
+                heapq.heappush(self._steps, (max(again, now + SHORTEST_PAUSE), order, step))
 
     def _drain_wake_ups(self) -> None:
         try:

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from rtpp.session.recording import LegRecording, SharedFile
 
 
+Step = Callable[[float], Optional[float]]  # takes the time and returns when it wants to be called again
+Schedule = Callable[[float, Step], None]  # have the relay loop call a step, at first at the given time
+
+
 class Leg:
     """One side of a session: an RTP and an RTCP stream on a pair of ports."""
 
-    __slots__ = ("actor", "address", "codecs", "player", "recording", "resize_ms", "rtcp", "rtp", "session", "tos",
+    __slots__ = ("actor", "address", "codecs", "player", "recording", "rtcp", "rtp", "session", "tos",
                  "ttl", "weak")
 
     def __init__(self, session: Session, actor: str, address: ListenAddress, ttl: TimeToLive, settings: Settings,
@@ -41,7 +45,6 @@ class Leg:
         self.ttl = ttl
         self.tos = settings.tos
         self.codecs: tuple[int, ...] = ()  # payload types the party offered, for prompts
-        self.resize_ms = 0  # re-packetise what the party sends; 0: leave it alone
         self.weak = False
         self.player: Optional[Player] = None  # of a prompt to the party
         self.recording: Optional[LegRecording] = None  # of what the party sends
@@ -102,11 +105,12 @@ class Session:
     """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included."""
 
     __slots__ = ("call_id", "callee", "caller", "complete", "created", "ended", "fork", "log", "notification",
-                 "shared_file", "strong", "tag")
+                 "schedule", "shared_file", "strong", "tag")
 
     def __init__(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], settings: Settings,
-                 stats: Stats, now: float) -> None:
+                 stats: Stats, schedule: Schedule, now: float) -> None:
         """`addresses` are where the legs of caller and callee are bound; `now` is monotonic seconds."""
+        self.schedule = schedule
         self.call_id = call_id
         self.tag = tag
         self.created = now

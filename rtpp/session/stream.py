@@ -23,6 +23,7 @@ from rtpp.net.addresses import IPV6, Address, is_local
 from rtpp.rtp.analyzer import Analyzer
 from rtpp.rtp.analyzer import Outcome as Analysis
 from rtpp.rtp.latching import Latch, Outcome
+from rtpp.rtp.resizer import Pushed, Resizer
 from rtpp.session.ttl import TimeToLive
 from rtpp.stats import Stats
 
@@ -47,9 +48,9 @@ class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
 
     __slots__ = ("_log", "_send_twice", "analyzer", "destination", "dropped", "first_time", "first_wall_time",
-                 "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg", "longest_interval", "onward",
-                 "peer", "port", "received", "recvfrom", "relayed", "send_errors", "sendto", "socket", "stats", "ttl",
-                 "witnesses")
+                 "flushing", "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg", "longest_interval",
+                 "onward", "peer", "port", "received", "recvfrom", "relayed", "resizer", "send_errors", "sendto",
+                 "socket", "stats", "ttl", "witnesses")
 
     peer: Stream
 
@@ -71,6 +72,8 @@ class Stream:
         self.onward: Optional[Callable[[bytes, Address, float], None]] = None
         self.gated = False  # packets from this party are dropped after analysis
         self.witnesses: list[Witness] = []
+        self.resizer: Optional[Resizer] = None
+        self.flushing = False  # the relay loop will call `_flush`
         self.received = 0  # packets that passed the source check
         self.relayed = 0
         self.dropped = 0
@@ -108,7 +111,7 @@ class Stream:
         session = self.leg.session
         prompt = self.is_rtp and self.leg.opposite.player is not None
         self.gated = prompt or session.fork is not None
-        staged = self.gated or self.witnesses or self._send_twice
+        staged = self.gated or self.witnesses or self._send_twice or self.resizer
         self.onward = self._deliver if staged else None
 
     def choose_destination(self) -> None:
@@ -176,8 +179,58 @@ class Stream:
         self.dropped += 1
         self.stats.npkts_discard += 1
 
+    def resize(self, milliseconds: int) -> None:
+        """Re-packetise what the party sends, 0: no longer. What waits for more audio is lost."""
+        if milliseconds == (self.resizer.milliseconds if self.resizer is not None else 0):
+            return
+        if self.resizer is not None:
+            self.stats.npkts_resizer_discard += self.resizer.discard()
+        if milliseconds:
+            self._log.info("RTP packets from %s will be resized to %d milliseconds", self.leg.actor, milliseconds)
+            self.resizer = Resizer(milliseconds)
+        else:
+            self._log.info("Resizing of RTP packets from %s has been disabled", self.leg.actor)
+            self.resizer = None
+        self.choose_onward()
+
     def _deliver(self, data: bytes, source: Address, now: float) -> None:
         """The stages after analysis, for streams that need them."""
+        resizer = self.resizer
+        if resizer is None:
+            self._pass(data, source, now)
+            return
+        pushed = resizer.push(data, now)
+        if pushed is Pushed.NOT_TAKEN:
+            self._pass(data, source, now)
+        else:
+            self.stats.npkts_resizer_in += 1
+            if pushed is Pushed.LATE:
+                self.stats.npkts_resizer_discard += 1
+        self._send_resized(resizer, source, now)
+        due = resizer.due
+        if due is not None and not self.flushing:
+            self.flushing = True
+            self.leg.session.schedule(due, self._flush)
+
+    def _send_resized(self, resizer: Resizer, source: Address, now: float) -> None:
+        packet = resizer.pop(now)
+        while packet is not None:
+            self.stats.npkts_resizer_out += 1
+            self._pass(packet, source, now)
+            packet = resizer.pop(now)
+
+    def _flush(self, now: float) -> Optional[float]:
+        """Send the end of a talkspurt when its time has come; returns when to look again."""
+        resizer, remote = self.resizer, self.latch.remote
+        due = resizer.due if resizer is not None else None
+        if resizer is not None and remote is not None and due is not None and due <= now:
+            self._send_resized(resizer, remote, now)
+            due = resizer.due
+        self.flushing = due is not None
+        return due
+
+    def _pass(self, data: bytes, source: Address, now: float) -> None:
+        """The stages after re-packetising."""
         if self.gated:
             self.drop()
             return

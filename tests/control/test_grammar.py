@@ -119,8 +119,7 @@ class FuzzTest(ConversationCase):
     ALPHABET = b"UuLlDPSRCNQIGVvFfXx 0123456789ac6zwnlre[]{}:;.,&-+=%* \t\r\n\0\x0b\xff\xe9"
     WORDS = (b"U", b"L", b"Uc0,8", b"Uz20", b"Ul127.0.0.1", b"U6", b"Lr127.0.0.1", b"Q", b"Qv", b"D", b"Dw", b"P3",
              b"S", b"R", b"Cp", b"Na", b"Ib", b"Gv", b"V", b"VF", b"call", b"127.0.0.1", b"::1", b"0.0.0.0", b"4000",
-             b"0",
-             b"-1", b"f;1", b"t;1", b"f", b"t", b"&&", b"&&", b"S", b"Sr", b"ttl=5", b"tos=3", b"udp:127.0.0.1:9",
+             b"0", b"-1", b"f;1", b"t;1", b"f", b"t", b"&&", b"&&", b"S", b"Sr", b"ttl=5", b"tos=3", b"udp:127.0.0.1:9",
              b"session", b"0,8", b"nsess_created", b"ttl", b"x%41", b"tcp:127.0.0.1:7;a", b"\0", b"9" * 5000,
              b"\xff\xdb")
 

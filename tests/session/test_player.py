@@ -47,7 +47,7 @@ class PlayerTest(unittest.TestCase):
         self.session.caller.prefill(remote, (remote[0], remote[1] + 1), self.now)
 
     def play(self, payload_type: int, data: bytes, passes: int = 1, packet_time: int = 10) -> Player:
-        player = Player(self.session.caller, Prompt(payload_type, data), packet_time, passes, self.table.relay)
+        player = Player(self.session.caller, Prompt(payload_type, data), packet_time, passes)
         self.session.caller.start_player(player, self.now)
         return player
 

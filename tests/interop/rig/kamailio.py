@@ -1,0 +1,84 @@
+"""Kamailio with its `rtpproxy` module, from the configuration beside this file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.interop.rig.tools import bracketed, free_port, program, stop, wait_for
+
+TEMPLATE = Path(__file__).with_name("kamailio.cfg")
+
+
+class Kamailio:
+    """Context manager. `proxies` are control sockets as the daemon's `-s` spells them, one set.
+
+    `tries` commands a second apart go to a silent proxy before it counts as dead; after `disable` seconds
+    it is asked again.
+    """
+
+    def __init__(
+        self, *proxies: str, hosts: tuple[str, ...] = ("127.0.0.1",), tries: int = 1, disable: int = 3
+    ) -> None:
+        self.proxies, self.tries, self.disable = proxies, tries, disable
+        self.hosts = hosts
+        self.port = free_port(hosts[0])
+
+    def __enter__(self) -> Kamailio:
+        self.folder = tempfile.TemporaryDirectory(prefix="kamailio-")
+        config = Path(self.folder.name, "kamailio.cfg")
+        config.write_text(self._config())
+        command = [program("kamailio"), "-f", str(config), "-m", "64", "-M", "8"]
+        checked = subprocess.run([*command, "-c"], capture_output=True)
+        if checked.returncode:
+            raise RuntimeError(f"kamailio refuses its configuration: {checked.stderr.decode()[-2000:]}")
+        self.log = Path(self.folder.name, "log").open("wb")
+        places = ["-Y", self.folder.name, "-P", f"{self.folder.name}/pid"]
+        self.process = subprocess.Popen(
+            [*command, "-DD", "-E", *places], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
+        )
+        wait_for(self._ready, "start of kamailio")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        try:
+            stop(self.process)
+        finally:
+            self.log.close()
+            self.folder.cleanup()
+
+    def _config(self) -> str:
+        listen = "\n".join(f"listen=udp:{bracketed(host)}:{self.port}" for host in self.hosts)
+        values = {
+            "LISTEN": listen,
+            "PROXIES": " ".join(self.proxies),
+            "TRIES": str(self.tries),
+            "DISABLE": str(self.disable),
+        }
+        return re.sub(r"@(\w+)@", lambda match: values.get(match[1], match[0]), TEMPLATE.read_text())
+
+    def _ready(self) -> bool:
+        """Every process has asked every proxy for its version."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"kamailio did not start: {self.log_text()[-3000:]}")
+        text = self.log_text()
+        processes = 2 * len(self.hosts)  # `children` each
+        return text.count("support for it enabled") >= processes * len(self.proxies)
+
+    def address(self, host: str = "") -> tuple[str, int]:
+        """Where phones send their SIP messages."""
+        return host or self.hosts[0], self.port
+
+    def log_text(self) -> str:
+        return Path(self.folder.name, "log").read_text("latin-1")
+
+    def statistics(self, call_id: str) -> list[int]:
+        """The five numbers that Kamailio's `$rtppstat` showed at the BYE of a call."""
+
+        def find() -> Any:
+            return re.search(rf"QSTAT {re.escape(call_id)} \[([\d ]+)", self.log_text())
+
+        return [int(word) for word in wait_for(find, "the statistics in Kamailio's log", 3)[1].split()]
