@@ -11,7 +11,8 @@ import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import BinaryIO, Callable, NamedTuple, Optional
+from io import FileIO
+from typing import Callable, NamedTuple, Optional
 
 from rtpp.codecs import g711, g722, g729, gsm
 from rtpp.codecs.encodings import FormatError
@@ -44,7 +45,7 @@ class Output(NamedTuple):
     """A file and what goes into it."""
 
     path: str
-    file: BinaryIO
+    file: FileIO
     encode: Encode
     whole_blocks: bool  # the encoder takes nothing less
 
@@ -95,8 +96,9 @@ def write(chunk: array[int], outputs: list[Output]) -> None:
     filled = chunk + array("h", bytes(2 * (-len(chunk) % BLOCK)))
     for path, file, encode, whole_blocks in outputs:
         try:
-            file.write(encode(filled if whole_blocks else chunk))
-            file.flush()
+            rest = memoryview(encode(filled if whole_blocks else chunk))
+            while rest:
+                rest = rest[file.write(rest) :]
         except OSError as error:
             raise Failure(f"can't write to {path}: {error.strerror}") from error
 
@@ -115,9 +117,10 @@ def _encoders(options: Options) -> Iterator[tuple[str, Encode, bool]]:
     yield f"{template}.9", g722.Encoder().encode, True
 
 
-def _create(path: str) -> BinaryIO:
+def _create(path: str) -> FileIO:
+    """Unbuffered: chunks are large, and so every error appears where it can be told which file it is of."""
     try:
-        return open(path, "wb")
+        return open(path, "wb", buffering=0)
     except OSError as error:
         raise Failure(f"can't open {path} for writing: {error.strerror}") from error
 
