@@ -61,15 +61,15 @@ def free_port(host: str = "127.0.0.1", kind: int = socket.SOCK_DGRAM) -> int:
 
 
 def free_range(width: int = 400) -> tuple[int, int]:
-    """First and last port of a range for media, below those that the kernel hands out. It overlaps none of
-    the last few that were given, so that proxies and engines that run side by side keep apart."""
+    """First and last port of a range for media, below those that the kernel hands out. It overlaps neither of
+    the last two that were given, so that proxies and engines that run side by side keep apart."""
     while True:
         first = random.SystemRandom().randrange(10000, 32000 - width, 1000)
         apart = all(first + width <= low or high < first for low, high in _given)
         if apart and _is_free(first, width):
             break
     _given.append((first, first + width - 1))
-    del _given[:-3]
+    del _given[:-2]
     return _given[-1]
 
 
@@ -87,7 +87,7 @@ def _is_free(first: int, width: int) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], timeout: float = 8.0) -> int:
-    """End a program politely, then by force; its exit status."""
+    """End a program politely; its exit status. One that does not end is killed, and that is a failure."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

@@ -17,12 +17,12 @@ from tests.interop.rig.commands import COUNTERS, NOTIFY
 from tests.interop.rig.control import LineClient
 from tests.interop.rig.oracle import Oracle
 from tests.interop.rig.proxy import Proxy
-from tests.interop.rig.tools import free_range
+from tests.interop.rig.tools import free_range, wait_for
 
 TTL_SLACK = 1  # seconds: the two count at different moments of a second
 TIMED = {"total_duration", "pps_in", "longest_ipi", "rtpa_jlast", "rtpa_jmax", "rtpa_javg"}
 COMMANDS = {"ncmds_rcvd", "ncmds_succd", "ncmds_repld"}
-RANGE = 6000  # ports for each, so that a port comes up a second time only after its session has gone
+RANGE = 4000  # ports for each, so that a port comes up a second time only after its session has gone
 
 
 # A port number and its family, 4 or 6: the same number may be in use in both.
@@ -68,6 +68,29 @@ class Twins:
         if exception[0] is None:
             self.ours.command("X")
         self.stack.__exit__(*exception)
+
+    def wait_until_idle(self, timeout: float) -> None:
+        """Until neither has a session."""
+        names = "G nsess_created nsess_destroyed"
+        for side in ("ours", "theirs"):
+            wait_for(lambda: len(set(self.poll(side, names).split())) == 1, f"{side}: no session", timeout)
+
+    def notifications(self) -> tuple[list[bytes], list[bytes]]:
+        """The lines that each side has written to its notification target, in order of the alphabet."""
+        self.listener.settimeout(1.0)
+        connection = self.listener.accept()[0]
+        found = []
+        with connection:
+            for source in (connection, self.theirs.notifications):
+                source.setblocking(False)
+                data = b""
+                try:
+                    while piece := source.recv(65536):
+                        data += piece
+                except BlockingIOError:
+                    pass
+                found.append(sorted(data.split(b"\n")))
+        return found[0], found[1]
 
     def level(self) -> None:
         """Note by how much the global counters differ now, so that it can be taken off: at the start, and
