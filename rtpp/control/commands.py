@@ -251,9 +251,9 @@ class Executor:
     def _play(self, command: parser.Play, origin: Origin, room: int) -> Result:
         _, leg = self._find(command.tags)
         leg.stop_player()
-        if command.passes == 0:
-            return Reply("0")
         codecs = self._playback.codecs(leg, command)
+        if not codecs:
+            return Reply("0")
 
         def later() -> Reply:
             self._playback.play(leg, command, codecs)

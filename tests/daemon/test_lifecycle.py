@@ -335,11 +335,5 @@ class SuperuserTest(LifeCase):
                 self.assertEqual(program.stop(), 0)
 
 
-@unittest.skipIf(IS_ROOT, "needs an ordinary user")
-class OrdinaryUserTest(LifeCase):
-    def test_may_not_become_another(self) -> None:
-        self.refused("-l 127.0.0.1 -s cunix:{dir}/c -u root")
-
-
 if __name__ == "__main__":
     unittest.main()

@@ -73,7 +73,7 @@ class Twins:
         """Until neither has a session."""
         names = "G nsess_created nsess_destroyed"
         for side in ("ours", "theirs"):
-            wait_for(lambda: len(set(self.poll(side, names).split())) == 1, f"{side}: no session", timeout)
+            wait_for(lambda side=side: len(set(self.poll(side, names).split())) == 1, f"{side}: no session", timeout)
 
     def notifications(self) -> tuple[list[bytes], list[bytes]]:
         """The lines that each side has written to its notification target, in order of the alphabet."""
