@@ -146,8 +146,9 @@ class Recordings:
                 (leg.rtp, CopySink(rtp, destination, lambda: None)),
                 (leg.rtcp, CopySink(rtcp, to_rtcp, lambda: pool.release(port))),
             ]
-            self._attach(leg, sinks, (address.host, port))
-            return address.host, port
+            source = (route_source(destination[0], family) if address.is_wildcard else address.host, port)
+            self._attach(leg, sinks, source)
+            return source
 
     def _address_towards(self, host: str, family: socket.AddressFamily) -> ListenAddress:
         """The listen address that reaches a host. Raises OSError."""
