@@ -215,7 +215,7 @@ class Traffic:
         return found
 
     def drain(self, source: socket.socket) -> list[tuple[bytes, int]]:
-        packets = []
+        packets: list[tuple[bytes, int]] = []
         while True:
             try:
                 packet, address = source.recvfrom(9000)

@@ -59,6 +59,7 @@ class Twins:
         self.owner: dict[Port, str] = {}  # their port -> call-id
         self.loose: set[Port] = set()  # their ports whose sessions may be gone
         self.offset: dict[str, int] = {}
+        self.polls = {"ours": 0, "theirs": 0}
         self.command("Ul[::1] first 127.0.0.1 4000 f")  # from now on both know an IPv6 address
         self.command("X")
         self.level()
@@ -71,9 +72,12 @@ class Twins:
 
     def wait_until_idle(self, timeout: float) -> None:
         """Until neither has a session."""
-        names = "G nsess_created nsess_destroyed"
-        for side in ("ours", "theirs"):
-            wait_for(lambda side=side: len(set(self.poll(side, names).split())) == 1, f"{side}: no session", timeout)
+
+        def idle() -> bool:
+            counts = [self.poll(side, "G nsess_created nsess_destroyed").split() for side in ("ours", "theirs")]
+            return all(created == destroyed for created, destroyed in counts)
+
+        wait_for(idle, "end of every session", timeout)
 
     def notifications(self) -> tuple[list[bytes], list[bytes]]:
         """The lines that each side has written to its notification target, in order of the alphabet."""
@@ -95,18 +99,19 @@ class Twins:
     def level(self) -> None:
         """Note by how much the global counters differ now, so that it can be taken off: at the start, and
         after a mismatch, lest it shows up again in every later G."""
+        self.wait_until_idle(5.0)  # the C engine counts sessions as destroyed a little after its reply
         names = [name for name in COUNTERS if name not in TIMED]
         values: list[list[str]] = [[], []]
         for part in (names[:15], names[15:]):
-            for side, found in zip((self.ours, self.theirs), values):
-                found += side.command("G " + " ".join(part)).split()
+            for side, found in zip(("ours", "theirs"), values):
+                found += self.poll(side, "G " + " ".join(part)).split()
         self.offset = {name: int(mine) - int(other) for name, mine, other in zip(names, *values)}
         self.polls = {"ours": 0, "theirs": 0}
 
     def restart(self) -> None:
         """After a mismatch: no session on either side, and the counters taken as they are."""
-        for side in (self.ours, self.theirs):
-            side.command("X")
+        self.poll("ours", "X")
+        self.poll("theirs", "X")
         self.loose.update(self.ports)
         self.level()
 
