@@ -27,12 +27,12 @@ HAS_PROC = os.path.isdir("/proc/self/task")
 _cookies = itertools.count(1)
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-    """Poll until the condition is true; fails after a while."""
+def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = PATIENCE) -> None:
+    """Poll until the condition is true; fails after a while, and says `what` did not come true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s in vain: {what}")
+            raise AssertionError(f"waited {seconds} s in vain: {what() if callable(what) else what}")
         time.sleep(0.005)
 
 
@@ -67,7 +67,7 @@ class Program:
         self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
         self.pid = self.process.pid
         if wait:
-            wait_until(self._is_up, f"the program serves; its log:\n{self.log()}")
+            wait_until(self._is_up, lambda: f"the program serves; its log:\n{self.log()}")
 
     def _is_up(self) -> bool:
         if self.process.poll() not in (None, 0):
