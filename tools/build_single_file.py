@@ -54,6 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as staging:
         stage(Path(__file__).resolve().parent.parent / "rtpp", Path(staging), PROGRAMS[output.name])
         zipapp.create_archive(staging, output, INTERPRETER, compressed=True)
+    output.chmod(0o755)
     print(f"{output}: {output.stat().st_size} bytes")
 
 
