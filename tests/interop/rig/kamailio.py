@@ -24,7 +24,7 @@ class Kamailio:
     """
 
     def __init__(
-        self, *proxies: str, hosts: tuple[str, ...] = ("127.0.0.1",), tries: int = 1, disable: int = 3
+        self, *proxies: str, hosts: tuple[str, ...] = ("127.0.0.1",), tries: int = 4, disable: int = 3
     ) -> None:
         self.proxies, self.tries, self.disable = proxies, tries, disable
         self.hosts = hosts

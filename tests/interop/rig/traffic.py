@@ -211,7 +211,8 @@ class Traffic:
                 number, kind = self.sockets[ready]
                 for packet, port in self.drain(ready):
                     side, shown = self.twins.origin(port)
-                    found[side][f"party{number} {kind} from {shown}: {packet[:12].hex()}+{len(packet)}"] += 1
+                    if side is not None:  # not from some other program
+                        found[side][f"party{number} {kind} from {shown}: {packet[:12].hex()}+{len(packet)}"] += 1
         return found
 
     def drain(self, source: socket.socket) -> list[tuple[bytes, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Optional
 
 from tests.interop.differences import form_of_reply
 from tests.interop.rig.commands import COUNTERS, NOTIFY
@@ -183,13 +183,15 @@ class Twins:
     def their_port(self, ours: Port) -> Port:
         return next(theirs for theirs, mine in self.ports.items() if mine == ours)
 
-    def origin(self, port: int) -> tuple[int, int]:
+    def origin(self, port: int) -> tuple[Optional[int], int]:
         """Which side an IPv4 media port belongs to (0 = ours, 1 = theirs), and the port as ours."""
         first, last = self.proxy.media_ports
         if first <= port <= last:
             return 0, port
         even = port & ~1
-        return 1, self.ports.get((even, 4), (0, 4))[0] + (port - even)
+        if (even, 4) not in self.ports:
+            return None, port
+        return 1, self.ports[even, 4][0] + (port - even)
 
     def forget(self, text: str, reply: str) -> None:
         """After a command that may end sessions or change their ports, these ports may come up again."""
