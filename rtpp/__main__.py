@@ -34,7 +34,7 @@ def run(settings: Settings) -> None:
     watch.start()
     writer = _start_log(settings)
     try:
-        proxy = Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
+        proxy = _build(settings, endpoints, watch)
         pid_file = daemon.PidFile(settings.pid_file)
         daemon.set_scheduling(settings)
         daemon.set_nice(settings)
@@ -61,6 +61,13 @@ def _open_endpoints(settings: Settings) -> list[Endpoint]:
             daemon.hand_over_socket(settings, endpoint.path)
         endpoints.append(endpoint)
     return endpoints
+
+
+def _build(settings: Settings, endpoints: list[Endpoint], watch: SignalWatch) -> Proxy:
+    try:
+        return Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
+    except OSError as error:
+        raise StartError(f"cannot open what every proxy needs: {error}")
 
 
 def _start_log(settings: Settings) -> LogWriter:
