@@ -158,6 +158,12 @@ class StartTest(LifeCase):
                 with self.subTest(options=options, foreground=foreground):
                     self.assertIn(named, self.refused(f"-l 127.0.0.1 {options}", foreground=foreground))
 
+    def test_hardly_any_descriptors(self) -> None:
+        for limit in (0, 6):
+            with self.subTest(limit=limit):
+                text = self.refused(f"-l 127.0.0.1 -d WARN -s cunix:{{dir}}/c -L {limit}")
+                self.assertRegex(text, r"\Artpproxy: .+\n\Z")
+
     def test_other_file_at_the_path(self) -> None:
         """A shell given by mistake as control socket survives."""
         with tempfile.NamedTemporaryFile() as file:
