@@ -363,6 +363,7 @@ class Asymmetric(Case):
         self.latch.prefill(A, 0.0)
         self.latch.set_asymmetric(True)
         self.assertTrue(self.latch.latched)
+        self.assertEqual(self.latch.expected, A)
         for source, outcome in ((A, ACCEPTED), ((A[0], 1), ACCEPTED), ((A[0], 65535), ACCEPTED), (B, REFUSED)):
             self.assertIs(self.judge(rtp(), source), outcome, source)
             self.assertEqual(self.latch.remote, A)

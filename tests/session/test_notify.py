@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import socket
 import tempfile
 import threading
@@ -14,7 +15,7 @@ from unittest import mock
 
 from rtpp.errors import CommandError, ErrorCode, StartError
 from rtpp.session import notify
-from rtpp.session.notify import AllowedTargets, Notification, Notifier, Target, decode_tag
+from rtpp.session.notify import MAX_UNIX_PATH, AllowedTargets, Notification, Notifier, Target, decode_tag
 from tests.session.harness import PATIENCE
 
 
@@ -117,6 +118,10 @@ class Allowing(unittest.TestCase):
         self.assertEqual([target is not None for target in found], [True, True, False, False])
         self.assertIs(allowed.match("tcp:%%CC_SELF%%:1", "192.0.2.1", ""), found[0])
         self.assertIsNotNone(allowed.match("/61", "", ""))
+        longest = "/" + "p" * (MAX_UNIX_PATH - 1)
+        self.assertIsNotNone(AllowedTargets((longest,)).match(longest, "", ""))
+        with self.assertRaises(StartError):
+            AllowedTargets((longest + "p",))
 
 
 class Receiver:
@@ -207,6 +212,16 @@ class Delivering(unittest.TestCase):
         connection.sendall(b"thank you\n" * 100)
         self.send(receiver.target, b"two\n")
         self.assertEqual(read(connection, 4), b"two\n")
+
+    def test_connection_that_was_reset(self) -> None:
+        receiver = Receiver(self)
+        self.send(receiver.target, b"never read\n")
+        connection = receiver.accept()
+        select.select([connection], [], [], PATIENCE)
+        connection.close()  # with something unread: the connection is reset
+        time.sleep(0.01)
+        self.send(receiver.target, b"heard\n")
+        self.assertEqual(read(receiver.accept(), 6), b"heard\n")
 
     def test_target_that_comes_back(self) -> None:
         with self.assertLogs("rtpproxy", "INFO") as log:
@@ -315,6 +330,10 @@ class Queueing(unittest.TestCase):
         self.assertEqual(read(connection, 5), b"fits\n")
         notifier.stop()
         self.assertEqual(read(connection, 1), b"")
+        with self.assertLogs("rtpproxy", "ERROR") as log:
+            for _ in range(12):
+                notifier.send(Notification(receiver.target, b"nobody sends this\n"))
+        self.assertEqual(len(log.records), 1)
 
     def test_stop_sends_what_is_queued(self) -> None:
         receiver = Receiver(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import socket
 import sys
@@ -452,6 +454,11 @@ class OwnPorts(StreamTest):
         serve(other.caller.rtp, self.start)
         self.assertEqual(other.caller.rtp.received, 1)
 
+    def test_leg_without_ports_owns_none(self) -> None:
+        half = self.make_session(self.table, "half")
+        describe(half.callee, ("127.0.0.1", 0))
+        self.assertEqual(half.callee.rtp.destination, ("127.0.0.1", 0))
+
     def test_own_port_number_on_another_host(self) -> None:
         describe(self.session.callee, ("127.0.0.2", self.session.caller.rtp.port))
         self.assertEqual(self.session.callee.rtp.destination, ("127.0.0.2", self.session.caller.rtp.port))
@@ -555,6 +562,25 @@ class SendErrors(StreamTest):
         self.assertEqual(len(log.output), 1)
         self.assertIn("cannot send to ('127.0.0.1', 0)", log.output[0])
 
+    def test_refusals_that_may_pass_are_tried_again(self) -> None:
+        """A firewall's EPERM and a full queue's ENOBUFS: three more times; nothing else is."""
+        stream = self.session.callee.rtp
+        really = stream.sendto
+        for code, refusals, sent, errors in ((errno.EPERM, 3, 1, 0), (errno.ENOBUFS, 1, 1, 0), (errno.EPERM, 4, 0, 1),
+                                             (errno.ENOBUFS, 9, 0, 1), (errno.EACCES, 1, 0, 1)):
+            with self.subTest(errno.errorcode[code], refusals=refusals):
+                left = [refusals]
+
+                def refuse(data: bytes, to: Any, left: list[int] = left, code: int = code) -> int:
+                    if left[0]:
+                        left[0] -= 1
+                        raise OSError(code, os.strerror(code))
+                    return really(data, to)
+
+                stream.sendto, stream.send_errors = refuse, 0
+                self.pass_on(rtp(), self.caller, self.session.caller.rtp)
+                self.assertEqual((len(self.callee.waiting()), stream.send_errors), (sent, errors))
+
     def test_port_that_nobody_listens_on(self) -> None:
         gone = Party(self)
         describe(self.session.callee, gone)
@@ -609,6 +635,11 @@ class Witnesses(StreamTest):
         self.play(self.session.callee)
         self.pass_on(rtp(2), self.caller, self.session.caller.rtp)
         self.assertEqual(len(witness.seen), 1)
+
+    def test_seen_packets_refresh_the_time_to_live(self) -> None:
+        self.watch(self.session.caller)
+        self.pass_on(rtp(1), self.caller, self.session.caller.rtp, self.start + 30)
+        self.assertEqual(self.session.remaining(self.start + 30), 60)
 
     def test_short_path_again_afterwards(self) -> None:
         witness = self.watch(self.session.caller)
