@@ -2,11 +2,14 @@
 PYTHON ?= python3
 PREFIX ?= /usr/local
 DESTDIR ?=
+MAN = $(PREFIX)/share/man
 VENV = .venv
 
-all: build/rtpproxy
+PROGRAMS = rtpproxy makeann extractaudio
 
-build/rtpproxy: $(shell find rtpp -name '*.py') tools/build_single_file.py
+all: $(PROGRAMS:%=build/%)
+
+build/%: $(shell find rtpp -name '*.py') tools/build_single_file.py
 	$(PYTHON) tools/build_single_file.py $@
 
 test:
@@ -27,12 +30,14 @@ lint: $(VENV)/bin/ruff
 	$(VENV)/bin/mypy
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 build/rtpproxy $(DESTDIR)$(PREFIX)/bin/rtpproxy
-	install -m 644 man/rtpproxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/rtpproxy.8
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man8
+	install -m 755 $(PROGRAMS:%=build/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/makeann.1 man/extractaudio.1 $(DESTDIR)$(MAN)/man1
+	install -m 644 man/rtpproxy.8 $(DESTDIR)$(MAN)/man8
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/rtpproxy $(DESTDIR)$(PREFIX)/share/man/man8/rtpproxy.8
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -f $(DESTDIR)$(MAN)/man1/makeann.1 $(DESTDIR)$(MAN)/man1/extractaudio.1 $(DESTDIR)$(MAN)/man8/rtpproxy.8
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache

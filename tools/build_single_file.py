@@ -3,8 +3,8 @@
     python3 tools/build_single_file.py build/rtpproxy
 
 The name of the file says which program it is to be: rtpproxy, makeann or extractaudio; they differ in where they
-start. The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed mode make it
-reproducible: the same sources give the same bytes.
+start. The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed mode
+make it reproducible: the same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as staging:
         stage(Path(__file__).resolve().parent.parent / "rtpp", Path(staging), PROGRAMS[output.name])
         zipapp.create_archive(staging, output, INTERPRETER, compressed=True)
+    output.chmod(0o755)
     print(f"{output}: {output.stat().st_size} bytes")
 
 

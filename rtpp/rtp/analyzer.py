@@ -157,11 +157,12 @@ class Analyzer:
             arrival = time * clock // 1.0
             elapsed = arrival - jitter.arrival
             step = timestamp - jitter.timestamp
-            if 0 < step <= elapsed * 1024:
-                deviation = elapsed - step
-                if deviation < 0:
+            deviation = elapsed - step
+            if step > 0 and deviation >= elapsed * -1023.0:  # step <= elapsed * 1024, without mixing int and float
+                if deviation < 0.0:
                     deviation = -deviation
-                jitter.last = last = jitter.last + (deviation - jitter.last) / 16
+                last = jitter.last
+                jitter.last = last = last + (deviation - last) * 0.0625
                 if last > jitter.maximum:
                     jitter.maximum = last
                 jitter.total += last

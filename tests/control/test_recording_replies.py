@@ -153,6 +153,15 @@ class CopyTest(RecordingCase):
             D a f                       -> 0
         """)
 
+    def test_source_address_behind_a_wildcard(self) -> None:
+        """What the recorder will see, not the address that was bound."""
+        talk = self.talk("-l 0.0.0.0")
+        self.follow(talk, """
+            U a ... f                   -> 41000
+            Cp a udp:127.0.0.1:3000 f   -> 41002 127.0.0.1
+            D a f                       -> 0
+        """)
+
     def test_files(self) -> None:
         talk = self.prepared()
         self.follow(talk, """

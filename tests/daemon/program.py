@@ -27,12 +27,12 @@ HAS_PROC = os.path.isdir("/proc/self/task")
 _cookies = itertools.count(1)
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-    """Poll until the condition is true; fails after a while."""
+def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = PATIENCE) -> None:
+    """Poll until the condition is true; fails after a while, and says `what` did not come true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s in vain: {what}")
+            raise AssertionError(f"waited {seconds} s in vain: {what() if callable(what) else what}")
         time.sleep(0.005)
 
 
@@ -62,23 +62,28 @@ class Program:
         self._log = open(f"{self.directory}/log", "ab")
         popen.setdefault("stderr", self._log)
         popen.setdefault("stdin", subprocess.DEVNULL)
+        popen.setdefault("env", {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
+        self._old_pid = self._read_pid()
         self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
         self.pid = self.process.pid
         if wait:
-            wait_until(self._is_up, f"the program serves; its log:\n{self.log()}")
+            wait_until(self._is_up, lambda: f"the program serves; its log:\n{self.log()}")
 
     def _is_up(self) -> bool:
         if self.process.poll() not in (None, 0):
             raise AssertionError(f"the program ended with {self.process.returncode}:\n{self.log()}")
-        try:
-            with open(self.pid_path, encoding="ascii") as file:
-                text = file.read()
-        except FileNotFoundError:
-            return False
-        if not text.endswith("\n"):
+        text = self._read_pid()
+        if text == self._old_pid or not text.endswith("\n"):
             return False
         self.pid = int(text)
         return True
+
+    def _read_pid(self) -> str:
+        try:
+            with open(self.pid_path, encoding="ascii") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
 
     def log(self) -> str:
         with open(f"{self.directory}/log", encoding="utf-8", errors="replace") as file:

@@ -29,7 +29,7 @@ class LimitCase(ProgramCase):
 class PortRangeTest(LimitCase):
     def test_range_is_used_up(self) -> None:
         """All pairs but none to spare: E72 for a session, E71 for a leg; D, X and time-outs free them at once."""
-        program = self.program("-l 127.0.0.1 -d CRIT -T 1 -s cunix:{dir}/c", pairs=60)
+        program = self.program("-l 127.0.0.1 -d ERR -T 1 -s cunix:{dir}/c", pairs=60)
         client = self.client(f"{program.directory}/c")
         before = program.descriptors() if HAS_PROC else 0
         self.assertEqual(self.create_until_refused(client), (60, "E72"))
@@ -52,7 +52,7 @@ class PortRangeTest(LimitCase):
 
     def test_random_order(self) -> None:
         """Without -b every pair is used, in no particular order."""
-        program = self.program("-l 127.0.0.1 -d CRIT -s cunix:{dir}/c", pairs=60)
+        program = self.program("-l 127.0.0.1 -d ERR -s cunix:{dir}/c", pairs=60)
         client = self.client(f"{program.directory}/c")
         ports = [int(client.ask(f"U {number} 127.0.0.1 4 f").split()[0]) for number in range(60)]
         everything = list(range(program.first_port, program.first_port + 120, 2))
@@ -64,7 +64,7 @@ class PortRangeTest(LimitCase):
 class DescriptorTest(LimitCase):
     def test_descriptors_are_used_up(self) -> None:
         """Sessions are refused while enough descriptors remain for control: also for new connections."""
-        program = self.program("-l 127.0.0.1 -d CRIT -L 128 -s cunix:{dir}/c -s unix:{dir}/u", pairs=150)
+        program = self.program("-l 127.0.0.1 -d ERR -L 128 -s cunix:{dir}/c -s unix:{dir}/u", pairs=150)
         client = self.client(f"{program.directory}/c")
         before = program.descriptors(), program.threads()
         for release in ("X", "D"):
@@ -91,7 +91,7 @@ class DescriptorTest(LimitCase):
 class LeakTest(LimitCase):
     def test_thousands_of_calls(self) -> None:
         """10,000 calls set up and torn down in every way leave memory and descriptors as they were."""
-        program = self.program("-l 127.0.0.1 -d CRIT -s cunix:{dir}/c", pairs=150)
+        program = self.program("-l 127.0.0.1 -d ERR -s cunix:{dir}/c", pairs=150)
         client = self.client(f"{program.directory}/c")
         ways = ("D {0} f", "D {0} x f", "Q {0} f t && D", "D {0} f t")
 

@@ -371,7 +371,7 @@ class StandardInputTest(ProgramCase):
         with open(__file__, "rb") as file:
             lines = len(file.readlines())
             file.seek(0)
-            program = self.program("-l 127.0.0.1 -d CRIT -s stdio:", wait=False, stdin=file, stdout=subprocess.PIPE)
+            program = self.program("-l 127.0.0.1 -d ERR -s stdio:", wait=False, stdin=file, stdout=subprocess.PIPE)
             output, _ = program.process.communicate(timeout=10)
         self.assertEqual(program.process.returncode, 0)
         self.assertEqual(output.count(b"\n"), lines)

@@ -32,12 +32,21 @@ SKIPPED = [
     ),
     Difference(
         r"\d{10,}",
-        "safety: numbers beyond 32 bits wrap around in the C program, so that z4294967297 means 1 ms and ttl=99999999999 "
-        "an arbitrary time; ours refuses them or takes them at their value",
+        "safety: numbers beyond 32 bits wrap around in the C program, so that z4294967297 means 1 ms and "
+        "ttl=99999999999 an arbitrary time; ours refuses them or takes them at their value",
     ),
     Difference(
         r"^[uUlL][^ ]* [^ ]+ [^ ]+ \* ",
         "sanity: the C program takes a remote port of `*` for 0; ours takes numbers only",
+    ),
+    Difference(
+        r"^[cC][^ ]* [^ ]+ udp:[^ ]*:0 ",
+        "sanity: a copy to port 0 is refused at all times; the C program accepts it, and ignores it, while the leg is "
+        "copied or recorded already",
+    ),
+    Difference(
+        r"^[pP][+-]?0+ [^ ]+ [^ ]+ session ",
+        "sanity: P0 only stops a prompt and needs no payload types; the C program answers E35 where it knows none",
     ),
     Difference(
         r"&& [dD][^ ]* &&",
@@ -52,6 +61,10 @@ SKIPPED = [
 ]
 
 MASKED: list[Difference] = []
+
+# Counters that are left out where packets may arrive late across the first wrap of a stream's sequence numbers:
+# the C program's unsigned arithmetic then makes them four thousand million too large; ours counts on.
+UNCOMPARED_ACROSS_WRAP = ("rtpa_nsent", "rtpa_nlost")
 
 
 def is_skipped(command: str) -> bool:

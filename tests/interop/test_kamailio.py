@@ -26,9 +26,9 @@ class KamailioTest(unittest.TestCase):
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
 
-    def start(self, streams: int = 1, **options: int) -> tuple[Proxy, Phone, Phone]:
-        self.proxy = self.stack.enter_context(Proxy(sockets=(self.kind,)))
-        self.kamailio = self.stack.enter_context(Kamailio(self.proxy.spec(self.kind), **options))
+    def start(self, *options: str, streams: int = 1, tries: int = 4) -> tuple[Proxy, Phone, Phone]:
+        self.proxy = self.stack.enter_context(Proxy(*options, sockets=(self.kind,)))
+        self.kamailio = self.stack.enter_context(Kamailio(self.proxy.spec(self.kind), tries=tries, disable=2))
         alice, bob = (self.phone(name, streams=streams) for name in ("alice", "bob"))
         return self.proxy, alice, bob
 
@@ -180,7 +180,7 @@ class CallTest(KamailioTest):
         self.assertEqual(proxy.command("V", self.kind), "20040107")
 
     def test_proxy_killed_and_restarted(self) -> None:
-        proxy, alice, bob = self.start(disable=2)
+        proxy, alice, bob = self.start("-T", "5", tries=1)
         set_up(alice, bob)
         talk(alice, bob)
         proxy.kill()
@@ -192,7 +192,7 @@ class CallTest(KamailioTest):
         proxy.start()
         self.back_in_service()
         hang_up(alice, bob)  # a call that the proxy has forgotten
-        no_session(proxy)
+        wait_for(lambda: proxy.sessions() == 0, "no session left", 8.0)  # also of calls that came too early
 
     def back_in_service(self) -> None:
         """Calls go through the proxy again, once Kamailio has asked it again."""
@@ -238,7 +238,8 @@ class BridgeTest(KamailioTest):
         alice, bob = self.phone("alice", caller_host), self.phone("bob", callee_host)
         set_up(alice, bob, (("X-Flags", "rx"),))
         self.media_port_is_the_proxys(alice, bob)
-        self.assertEqual([phone.media[0].target[0] for phone in (alice, bob)], [caller_host, callee_host])
+        hosts = [phone.media[0].target[0] for phone in (alice, bob) if phone.media[0].target]
+        self.assertEqual(hosts, [caller_host, callee_host])
         talk(alice, bob)
         hang_up(alice, bob)
         no_session(proxy)

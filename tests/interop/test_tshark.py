@@ -77,7 +77,13 @@ class PacketTest(unittest.TestCase):
 
     def services(self) -> set[str]:
         """Every TOS byte seen on packets that left."""
-        return {fields[0] for fields in self.capture.fields("udp", "ip.dsfield")}
+        return {fields[1] for fields in self.received()}
+
+    def received(self) -> list[list[str]]:
+        """Destination port and TOS byte of every packet for the two parties."""
+        ports = [party.port + offset for party in (self.caller, self.callee) for offset in (0, 1)]
+        ours = " || ".join(f"udp.dstport == {port}" for port in ports)
+        return self.capture.fields(ours, "udp.dstport", "ip.dsfield")
 
     def test_rtp_and_rtcp_decode(self) -> None:
         self.start()
@@ -120,7 +126,7 @@ class PacketTest(unittest.TestCase):
             self.assertRegex(self.proxy.command(command), r"^\d+ 127\.0\.0\.1$")
         self.exchange(3)
         self.finish()
-        seen = self.capture.fields("udp", "udp.dstport", "ip.dsfield")
+        seen = self.received()
         ports = {"caller": self.caller.port, "callee": self.callee.port}
         by_party = {
             name: {fields[1] for fields in seen if int(fields[0]) in (port, port + 1)}

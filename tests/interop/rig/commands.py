@@ -86,7 +86,7 @@ class CommandMaker:
         if kind == 2:
             return [*words[: place + 1], self.noise(4), *words[place + 1 :]]
         if kind == 3:
-            return words[:place] + [self.noise(4)] + words[place + 1 :]
+            return [*words[:place], self.noise(4), *words[place + 1:]]
         if kind == 4:
             return [*words, "&&", *self.choice([[], ["D"], ["S", "ttl=9"], ["G"], ["&&"], [self.noise(3)]])]
         return [words[0] + self.noise(1), *words[1:]]
@@ -159,7 +159,8 @@ class CommandMaker:
     def subcommand(self, verb: str, both: bool) -> list[str]:
         kind = self.random.random()
         if kind < 0.4:
-            word = self.choice(["ttl=30", "ttl=45", "ttl=+50", "tos=16", "tos=256", "ttl=0", "ttl=x", "ttl=5x", "foo=1", ""])
+            good, bad = ["ttl=30", "ttl=45", "ttl=+50", "tos=16", "tos=256"], ["ttl=0", "ttl=x", "ttl=5x", "foo=1", ""]
+            word = self.choice(good + bad)
             return ["S" + self.choice(["", "", "r", "x", "rr"]), word]
         if kind < 0.55:
             return ["D" + self.choice(["", "w", "x"])]
@@ -185,7 +186,8 @@ class CommandMaker:
         return ["S" + self.choice(["", "", "", "x"]), self.choice(CALLS), *self.tags()]
 
     def copy(self) -> list[str]:
-        target = self.choice(["udp:127.0.0.1:3000", "udp:127.0.0.1:3000", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:x:y"])
+        good, bad = ["udp:127.0.0.1:3000"] * 2, ["udp:127.0.0.1", "udp:127.0.0.1:0", "udp:x:y"]
+        target = self.choice(good + bad)
         return ["C" + self.choice(["", "", "p", "s", "x"]), self.choice(CALLS), target, *self.tags()]
 
     def record(self) -> list[str]:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.interop.rig.tools import bracketed, free_port, program
+from tests.interop.rig.tools import bracketed, free_port, free_range, program
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 PACKET = 160  # bytes of G.711 in 20 ms
@@ -35,28 +35,28 @@ class SippPair:
                 audio.truncate(self.packets * PACKET)
             Path(folder, "users.csv").write_text(f"SEQUENTIAL\n{bracketed(host)}:{port};\n")
             common = ["-m", str(calls), "-i", host, "-mi", host, "-nostdin", "-timeout", "25s", "-timeout_error"]
-            callee = self._start(folder, self.callee, port, 10000, [*common, host])
+            callee = self._start(folder, self.callee, port, [*common, host])
             server = f"{bracketed(host)}:{self.server[1]}"
             users = ["-inf", f"{folder}/users.csv", "-r", str(rate)]
-            caller = self._start(folder, self.caller, free_port(host), 20000, [*common, *users, server])
+            caller = self._start(folder, self.caller, free_port(host), [*common, *users, server])
             try:
                 for name, process in (("caller", caller), ("callee", callee)):
                     if process.wait(40):
-                        output = Path(folder, f"{process.args[2]}.out").read_text("latin-1")  # type: ignore[index]
-                        raise AssertionError(f"SIPp {name} failed ({process.returncode}): {output[-2500:]}")
+                        output = Path(folder, f"{process.args[2]}.out").read_text("latin-1")
+                        raise AssertionError(f"SIPp {name} ended with {process.returncode}: {output[-3000:]}")
             finally:
                 for process in (caller, callee):
                     if process.poll() is None:
                         process.kill()
                         process.wait()
 
-    def _start(self, folder: str, scenario: str, port: int, media: int, options: list[str]) -> Any:
+    def _start(self, folder: str, scenario: str, port: int, options: list[str]) -> Any:
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         pause = str(self.packets * 20 + 400)
         text = text.replace("AUDIO", f"{folder}/audio").replace("PAUSE", pause)
         file = Path(folder, f"{scenario}.xml")
         file.write_text(text)
-        ports = ["-p", str(port), "-mp", str(media)]
+        ports = ["-p", str(port), "-mp", str(free_range(200)[0])]
         with Path(folder, f"{scenario}.xml.out").open("wb") as output:
             return subprocess.Popen(
                 [program("sipp"), "-sf", str(file), *ports, *options, "-trace_err"],

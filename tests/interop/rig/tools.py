@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import signal
@@ -61,15 +62,17 @@ def free_port(host: str = "127.0.0.1", kind: int = socket.SOCK_DGRAM) -> int:
 
 
 def free_range(width: int = 400) -> tuple[int, int]:
-    """First and last port of a range for media, below those that the kernel hands out. It overlaps none of
-    the last few that were given, so that proxies and engines that run side by side keep apart."""
-    while True:
-        first = random.SystemRandom().randrange(10000, 32000 - width, 1000)
+    """First and last port of a range for media, below those that the kernel hands out. It keeps apart from
+    the last few that were given, as those may be in use by programs that run side by side."""
+    for attempt in itertools.count(1):
+        first = random.SystemRandom().randrange(10000, 32000 - width, 200)
         apart = all(first + width <= low or high < first for low, high in _given)
         if apart and _is_free(first, width):
             break
+        if attempt % 50 == 0:
+            del _given[:1]  # the oldest is the least likely to be in use still
     _given.append((first, first + width - 1))
-    del _given[:-3]
+    del _given[:-4]
     return _given[-1]
 
 
@@ -87,7 +90,7 @@ def _is_free(first: int, width: int) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], timeout: float = 8.0) -> int:
-    """End a program politely, then by force; its exit status."""
+    """End a program politely; its exit status. One that does not end is killed, and that is a failure."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

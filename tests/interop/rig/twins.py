@@ -10,19 +10,19 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Optional
 
 from tests.interop.differences import form_of_reply
 from tests.interop.rig.commands import COUNTERS, NOTIFY
 from tests.interop.rig.control import LineClient
 from tests.interop.rig.oracle import Oracle
 from tests.interop.rig.proxy import Proxy
-from tests.interop.rig.tools import free_range
+from tests.interop.rig.tools import free_range, wait_for
 
 TTL_SLACK = 1  # seconds: the two count at different moments of a second
 TIMED = {"total_duration", "pps_in", "longest_ipi", "rtpa_jlast", "rtpa_jmax", "rtpa_javg"}
 COMMANDS = {"ncmds_rcvd", "ncmds_succd", "ncmds_repld"}
-RANGE = 6000  # ports for each, so that a port comes up a second time only after its session has gone
+RANGE = 4000  # ports for each, so that a port comes up a second time only after its session has gone
 
 
 # A port number and its family, 4 or 6: the same number may be in use in both.
@@ -59,6 +59,7 @@ class Twins:
         self.owner: dict[Port, str] = {}  # their port -> call-id
         self.loose: set[Port] = set()  # their ports whose sessions may be gone
         self.offset: dict[str, int] = {}
+        self.polls = {"ours": 0, "theirs": 0}
         self.command("Ul[::1] first 127.0.0.1 4000 f")  # from now on both know an IPv6 address
         self.command("X")
         self.level()
@@ -69,21 +70,48 @@ class Twins:
             self.ours.command("X")
         self.stack.__exit__(*exception)
 
+    def wait_until_idle(self, timeout: float) -> None:
+        """Until neither has a session."""
+
+        def idle() -> bool:
+            counts = [self.poll(side, "G nsess_created nsess_destroyed").split() for side in ("ours", "theirs")]
+            return all(created == destroyed for created, destroyed in counts)
+
+        wait_for(idle, "end of every session", timeout)
+
+    def notifications(self) -> tuple[list[bytes], list[bytes]]:
+        """The lines that each side has written to its notification target, in order of the alphabet."""
+        self.listener.settimeout(1.0)
+        connection = self.listener.accept()[0]
+        found = []
+        with connection:
+            for source in (connection, self.theirs.notifications):
+                source.setblocking(False)
+                data = b""
+                try:
+                    while piece := source.recv(65536):
+                        data += piece
+                except BlockingIOError:
+                    pass
+                found.append(sorted(data.split(b"\n")))
+        return found[0], found[1]
+
     def level(self) -> None:
         """Note by how much the global counters differ now, so that it can be taken off: at the start, and
         after a mismatch, lest it shows up again in every later G."""
+        self.wait_until_idle(5.0)  # the C engine counts sessions as destroyed a little after its reply
         names = [name for name in COUNTERS if name not in TIMED]
         values: list[list[str]] = [[], []]
         for part in (names[:15], names[15:]):
-            for side, found in zip((self.ours, self.theirs), values):
-                found += side.command("G " + " ".join(part)).split()
+            for side, found in zip(("ours", "theirs"), values):
+                found += self.poll(side, "G " + " ".join(part)).split()
         self.offset = {name: int(mine) - int(other) for name, mine, other in zip(names, *values)}
         self.polls = {"ours": 0, "theirs": 0}
 
     def restart(self) -> None:
         """After a mismatch: no session on either side, and the counters taken as they are."""
-        for side in (self.ours, self.theirs):
-            side.command("X")
+        self.poll("ours", "X")
+        self.poll("theirs", "X")
         self.loose.update(self.ports)
         self.level()
 
@@ -98,10 +126,7 @@ class Twins:
         theirs = self.theirs.command(text.replace(NOTIFY, self.theirs.notify_spec))
         ours = self.ours.command(text.replace(NOTIFY, self.notify_path))
         form = form_of_reply(text)
-        if form:
-            same = bool(re.fullmatch(form, ours) and re.fullmatch(form, theirs))
-        else:
-            same = self.agree(text, ours, theirs)
+        same = bool(re.fullmatch(form, ours) and re.fullmatch(form, theirs)) if form else self.agree(text, ours, theirs)
         if not same:
             raise Mismatch(f"{text!r}: ours {ours!r}, the C engine {theirs!r}")
         self.forget(text, ours)
@@ -158,13 +183,15 @@ class Twins:
     def their_port(self, ours: Port) -> Port:
         return next(theirs for theirs, mine in self.ports.items() if mine == ours)
 
-    def origin(self, port: int) -> tuple[int, int]:
+    def origin(self, port: int) -> tuple[Optional[int], int]:
         """Which side an IPv4 media port belongs to (0 = ours, 1 = theirs), and the port as ours."""
         first, last = self.proxy.media_ports
         if first <= port <= last:
             return 0, port
         even = port & ~1
-        return 1, self.ports.get((even, 4), (0, 4))[0] + (port - even)
+        if (even, 4) not in self.ports:
+            return None, port
+        return 1, self.ports[even, 4][0] + (port - even)
 
     def forget(self, text: str, reply: str) -> None:
         """After a command that may end sessions or change their ports, these ports may come up again."""
