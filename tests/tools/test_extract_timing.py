@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import unittest
 
 from tests.recording.captures import (
@@ -98,6 +99,24 @@ class Gaps(ExtractingCase):
     def test_the_largest_packet(self) -> None:
         packets = [(START, rtp(0, 0, b"\x80" * 5000))]
         self.assertEqual(runs(self.extract_packets(packets)), [(LOUD_SAMPLE, 4096)])
+
+
+class Network(ExtractingCase):
+    def test_in_step_after_a_minute_of_loss_and_jitter(self) -> None:
+        seed = random.randrange(1 << 32)
+        draw = random.Random(seed)
+        paths = []
+        for ssrc in (1, 2):
+            packets = stream(3000, ssrc=ssrc, code=QUIET) + stream(10, first=3000, start=60, ssrc=ssrc)
+            kept = [(time + draw.uniform(0, 0.06), data) for time, data in packets if draw.random() > 0.05]
+            paths.append(self.save_packets(f"side{ssrc}", sorted(kept)))
+        both = self.extract("-s", "-A", paths[0], "-B", paths[1])
+        with self.subTest(seed=seed):
+            for track in (both[::2], both[1::2]):
+                loud = next(index for index, sample in enumerate(track) if sample == LOUD_SAMPLE)
+                # at 60 s, but for jitter of the packet that a side begins with, and a loud one that was lost
+                self.assertAlmostEqual(loud / 8000, 60, delta=0.06 + 0.06)
+            self.assertLess(len(both) / 2, 8000 * 60.4)
 
 
 class Mixing(ExtractingCase):
