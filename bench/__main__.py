@@ -18,8 +18,9 @@ def main() -> None:
     cores = Cores.choose()
     pin(cores.generator)
     generator = LoadGenerator(cores)
-    peers = [peer for peer in all_peers() if not peer.missing]
-    absent = [peer.missing for peer in all_peers() if peer.missing]
+    candidates = all_peers(options.python or [sys.executable, "pypy3"])
+    peers = [peer for peer in candidates if not peer.missing]
+    absent = [peer.missing for peer in candidates if peer.missing]
     conditions = [
         readme.machine(),
         "relay pinned to one core, generator to another" if cores.relay is not None else "one core: nothing pinned",
@@ -48,6 +49,8 @@ def parse_options() -> argparse.Namespace:
                         help="numbers of calls to relay, with commas (default: 100,200,500)")
     parser.add_argument("--standing", type=int, default=4000, help="sessions that stand (default: %(default)s)")
     parser.add_argument("--cycles", type=int, default=1000, help="calls set up and taken down (default: %(default)s)")
+    parser.add_argument("--python", action="append", metavar="PYTHON", help="run ours on this interpreter; may be "
+                        "repeated (default: the one that runs this, and pypy3)")
     options = parser.parse_args()
     options.parts = options.parts or ["relay", "calls"]
     if not set(options.parts) <= {"relay", "calls"}:

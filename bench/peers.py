@@ -9,10 +9,9 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
@@ -77,10 +76,12 @@ class ProxyPeer(Peer):
 class OurProxy(ProxyPeer):
     """This project, on one Python interpreter."""
 
-    def __init__(self, label: str, python: Optional[str], options: tuple[str, ...] = ()) -> None:
-        self.name = f"rtpproxy.py ({label})"
-        self.missing = "" if python else f"{label} is not installed"
-        self._python = python or ""
+    def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
+        """`python` is the interpreter, a path or a command."""
+        found = shutil.which(python)
+        self.missing = "" if found else f"{python} is not installed"
+        self.name = f"ours ({_describe(found)})" if found else python
+        self._python = found or ""
         self._options = options
 
     @contextmanager
@@ -134,9 +135,18 @@ class EngineWheel(ProxyPeer):
                 _end(process)
 
 
-def all_peers() -> list[Peer]:
-    """Ours first: the others are compared with it."""
-    return [OurProxy("CPython", sys.executable), OurProxy("PyPy", shutil.which("pypy3")), EngineWheel(), Peer()]
+def all_peers(pythons: Sequence[str]) -> list[Peer]:
+    """Ours on each of the interpreters, the C engine, and nobody."""
+    return [*map(OurProxy, pythons), EngineWheel(), Peer()]
+
+
+def _describe(python: str) -> str:
+    """Implementation, version, and for CPython whether it was built with optimisations: that makes a difference of
+    up to two in its own code."""
+    program = ("import platform, sysconfig as s; n = platform.python_implementation(); "
+               "print(n, s.get_python_version() if n == 'PyPy' else platform.python_version() + "
+               "', optimised' * ('--enable-optimizations' in (s.get_config_var('CONFIG_ARGS') or '')))")
+    return subprocess.run([python, "-c", program], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
 
 
 def _connect(path: str, process: subprocess.Popen[bytes]) -> socket.socket:
