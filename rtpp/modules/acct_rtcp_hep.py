@@ -58,6 +58,7 @@ class Collector:
         self._socket: Optional[socket.socket] = None
         self._silent_until = 0.0  # monotonic seconds
         self._failing = False
+        self._failed_at = 0.0
 
     def send(self, message: bytes) -> None:
         """Send a message or lose it."""
@@ -71,7 +72,7 @@ class Collector:
         except (OSError, UnicodeError) as error:
             self._fail(error)
             return
-        if self._failing:
+        if self._failing and time.monotonic() >= self._failed_at + PAUSE_SECONDS:  # over UDP every other one "arrives"
             GLOBAL.info("%s: reached again, %d messages are lost", self._name, self.lost)
             self._failing = False
 
@@ -80,9 +81,10 @@ class Collector:
         if not self._failing:
             GLOBAL.error("%s: %s (logged once, tried again)", self._name, error)
         self._failing = True
+        self._failed_at = time.monotonic()
         self.close()
-        if not (self._kind == socket.SOCK_DGRAM and isinstance(error, ConnectionRefusedError)):
-            self._silent_until = time.monotonic() + PAUSE_SECONDS
+        if self._kind == socket.SOCK_STREAM or not isinstance(error, ConnectionRefusedError):
+            self._silent_until = self._failed_at + PAUSE_SECONDS
 
     def _connect(self) -> socket.socket:
         failure: Exception = OSError("the host has no address")

@@ -17,7 +17,7 @@ SMOOTHING_SECONDS = 5.0  # after this time a change of load shows to 63 percent
 
 
 class LoadMeter:
-    """Guarded by `SessionTable.lock`."""
+    """The load of one relay loop. Guarded by `SessionTable.lock`."""
 
     __slots__ = ("_busy", "_measured_at", "average", "is_over")
 

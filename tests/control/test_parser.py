@@ -201,7 +201,8 @@ class FaultTest(unittest.TestCase):
 
     def test_good_subcommands(self) -> None:
         for subcommand in ("S ttl=+5", "S ttl=05", "S ttl=\x0b5", "S ttl=2147483647", "S tos=255", "S tos=99999",
-                           "s ttl=5", "SR ttl=5", "S1 ttl=5", "S\xff ttl=5", "d", "dw", "DW", "Dww", "M99:1", "m3:1 Dcid@h 101", "M03:01 a b"):
+                           "s ttl=5", "SR ttl=5", "S1 ttl=5", "S\xff ttl=5", "d", "dw", "DW", "Dww", "M99:1",
+                           "m3:1 Dcid@h 101", "M03:01 a b"):
             with self.subTest(subcommand=subcommand):
                 self.assertEqual(len(typed(f"Q c f && {subcommand}").subcommands), 1)
 
