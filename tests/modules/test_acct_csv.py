@@ -13,7 +13,7 @@ from rtpp.errors import StartError
 from tests.modules.calls import ModuleTest
 from tests.session.harness import rtcp, rtp
 
-COLUMNS = """
+COLUMN_NAMES = """
     rec_ver rtpp_node_id rtpp_pid sess_uid call_id from_tag setup_ts teardown_ts first_rtp_ts_ino last_rtp_ts_ino
     first_rtp_ts_ina last_rtp_ts_ina rtp_npkts_ina rtp_npkts_ino rtp_nrelayed rtp_ndropped rtcp_npkts_ina
     rtcp_npkts_ino rtcp_nrelayed rtcp_ndropped rtpa_nsent_ino rtpa_nrcvd_ino rtpa_ndups_ino rtpa_nlost_ino
@@ -22,7 +22,8 @@ COLUMNS = """
     rtpa_jitter_max_ino rtpa_jitter_avg_ino rtpa_jitter_last_ina rtpa_jitter_max_ina rtpa_jitter_avg_ina
     rtpp_rtp_rmt_ip_o rtpp_rtp_rmt_pt_o rtpp_rtp_rmt_ip_a rtpp_rtp_rmt_pt_a rtpp_rtcp_rmt_ip_o rtpp_rtcp_rmt_pt_o
     rtpp_rtcp_rmt_ip_a rtpp_rtcp_rmt_pt_a rtpp_hld_sts_o rtpp_hld_sts_a rtpp_hld_cnt_o rtpp_hld_cnt_a
-""".split()
+"""
+COLUMNS = COLUMN_NAMES.split()
 
 
 class AcctCsvTest(ModuleTest):

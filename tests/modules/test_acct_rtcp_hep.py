@@ -23,12 +23,15 @@ NAME = pack("!BBHI", 0x81, 202, 4, 0x11223344) + b"\x01\x08me@there" + b"\0\0"
 
 def decode(message: bytes) -> dict[int, bytes]:
     """Content by chunk type; checks all lengths."""
-    assert message[:4] == b"HEP3" and unpack_from("!H", message, 4)[0] == len(message), message
+    assert message[:4] == b"HEP3", message
+    assert unpack_from("!H", message, 4)[0] == len(message), message
     chunks = {}
     offset = 6
     while offset < len(message):
         vendor, kind, length = unpack_from("!HHH", message, offset)
-        assert vendor == 0 and kind not in chunks and 6 <= length <= len(message) - offset, message
+        assert vendor == 0, message
+        assert kind not in chunks, message
+        assert 6 <= length <= len(message) - offset, message
         chunks[kind] = message[offset + 6 : offset + length]
         offset += length
     return chunks

@@ -60,7 +60,7 @@ class HostTest(ModuleTest):
             for number in range(200):
                 self.pass_packet(session, caller, rtp(number), self.start)
             self.assertIsNone(self.modules.run(7, 1, session, session.caller, ()))
-            self.assertEqual([data for data in callee.waiting()], [rtp(number) for number in range(200)])
+            self.assertEqual(callee.waiting(), [rtp(number) for number in range(200)])
             self.assertEqual(session.caller.rtp.relayed, 200)
             self.wait_for(lambda: loaded.failures.count > 210, "ticks")
             with table.lock:
