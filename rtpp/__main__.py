@@ -16,6 +16,7 @@ from rtpp.signals import Request, SignalWatch
 
 def main() -> NoReturn:
     """Run `rtpproxy` with the arguments of this process."""
+    daemon.open_standard_descriptors()
     try:
         run(cli.parse(sys.argv[1:]))
     except StartError as error:

@@ -2,7 +2,7 @@
 
 Nothing here knows what the program does. The order in which the program uses these parts:
 
-    parse the command line, set_open_files(), raise_core_limit(), open the control sockets
+    open_standard_descriptors(), parse the command line, set_open_files(), raise_core_limit(), open the control sockets
     handle = background(settings)            in the background the caller is now the child
     start the signal watch, then the log, set_scheduling(), set_nice(), PidFile.open(), drop_privileges()
     start the services, PidFile.write(), handle.ready()       the parent exits with 0
@@ -26,10 +26,26 @@ from typing import NoReturn, Optional
 
 from rtpp.errors import StartError
 from rtpp.log import GLOBAL as log
+from rtpp.log import STDERR
 from rtpp.settings import Settings
 
 DEFAULT_SOCKET_MODE = 0o755
 PID_FILE_MODE = 0o644
+
+
+def open_standard_descriptors() -> None:
+    """Put /dev/null in the place of standard descriptors that are closed, so that no socket gets their numbers.
+
+    Call it before anything else is opened.
+    """
+    while True:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null > STDERR:
+            os.close(null)
+            break
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def superuser_check(settings: Settings) -> None:

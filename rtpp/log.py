@@ -14,7 +14,6 @@ import logging
 import os
 import queue
 import re
-import sys
 import syslog
 import threading
 import time
@@ -39,6 +38,7 @@ _SYSLOG_PRIORITY = {
     logging.CRITICAL: syslog.LOG_CRIT,
 }
 QUEUE_LINES = 10_000
+STDERR = 2
 
 _logger = logging.getLogger("rtpproxy")
 _logger.propagate = False
@@ -86,9 +86,10 @@ Write = Callable[[int, str], None]
 
 
 def _to_stderr(level: int, text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+    # Past sys.stderr: were this thread stuck in its buffer, the interpreter could not flush it and would never end.
+    data = (text + "\n").encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(STDERR, data) :]
 
 
 def _to_syslog(level: int, text: str) -> None:

@@ -221,19 +221,24 @@ class Executor:
 
     def _delete(self, command: parser.Delete, origin: Origin, room: int) -> Reply:
         tags = command.tags
+        if not self.release(tags, command.weak):
+            raise CommandError(ErrorCode.NO_SESSION, f"no session for tags {tags.from_tag} {tags.to_tag or ''}")
+        return Reply("0")
+
+    def release(self, tags: parser.Tags, weak: bool) -> bool:
+        """Clear a flag of each session of a call that the tags match; a tag without a media number matches all
+        numbers. Returns whether any session matched."""
         matched = False
         for session in self._table.call(tags.call_id):
             leg, exact = match_call(session, tags)
             if leg is None:
                 continue
             matched = True
-            if self.release(session, leg, command.weak) and exact:
+            if self._release(session, leg, weak) and exact:
                 break
-        if not matched:
-            raise CommandError(ErrorCode.NO_SESSION, f"no session for tags {tags.from_tag} {tags.to_tag or ''}")
-        return Reply("0")
+        return matched
 
-    def release(self, session: Session, leg: Leg, weak: bool) -> bool:
+    def _release(self, session: Session, leg: Leg, weak: bool) -> bool:
         """Clear a flag that keeps a session; without flags it ends. Returns whether it has ended."""
         if weak:
             leg.weak = False
@@ -256,9 +261,9 @@ class Executor:
     def _play(self, command: parser.Play, origin: Origin, room: int) -> Result:
         _, leg = self._find(command.tags)
         leg.stop_player()
-        if command.passes == 0:
-            return Reply("0")
         codecs = self._playback.codecs(leg, command)
+        if not codecs:
+            return Reply("0")
 
         def later() -> Reply:
             self._playback.play(leg, command, codecs)

@@ -22,8 +22,9 @@ from rtpp.errors import StartError
 from rtpp.log import GLOBAL
 
 DEFAULT_PORT = "22222"
+MAX_PORT = 65535
 BUFFER = 16 * 1024  # bytes, receive buffer of UDP and TCP control sockets
-BACKLOG = 32
+BACKLOG = 128  # of connections that wait to be accepted: a burst of SIP server processes fits
 SYSTEMD_DESCRIPTOR = 3
 _NETWORK = {
     "udp": (socket.AF_INET, socket.SOCK_DGRAM),
@@ -96,6 +97,8 @@ def _open_network(kind: str, rest: str, resolve_names: bool) -> socket.socket:
         host, port = rest, ""
     if not host:
         raise ValueError("the host is missing; * means every address")
+    if port.isdecimal() and int(port) > MAX_PORT:
+        raise ValueError(f"the port is above {MAX_PORT}")  # the resolver would take it modulo 65536
     flags = socket.AI_PASSIVE | (0 if resolve_names else socket.AI_NUMERICHOST)
     address = socket.getaddrinfo(None if host == "*" else host, port or DEFAULT_PORT, family, type_, 0, flags)[0][4]
     opened = socket.socket(family, type_)

@@ -16,6 +16,7 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from typing import Any, Callable, Optional
 
 from rtpp.control.commands import MAX_REPLY, Executor, Origin
@@ -137,7 +138,8 @@ class _Connection:
         self.socket = accepted
         self._origin = origin
         self._input = b""
-        self._unsent: list[bytes] = []
+        self._unsent: deque[bytes] = deque()
+        self._unsent_size = 0  # bytes
         self._closing = False
         self._has_spoken = False
 
@@ -153,8 +155,7 @@ class _Connection:
             if events & selectors.EVENT_READ and not self._closing:
                 self._receive()
         except OSError:
-            self._unsent.clear()
-            self._closing = True
+            self._give_up()
         if self._closing and not self._unsent:
             self._listener.forget(self)
         elif self._closing:
@@ -203,21 +204,31 @@ class _Connection:
                 sent = 0
             reply = reply[sent:]
         if reply:
+            if not self._unsent:
+                self._listener.watch(self, selectors.EVENT_READ | selectors.EVENT_WRITE)
             self._unsent.append(reply)
-            self._listener.watch(self, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            if sum(map(len, self._unsent)) > MAX_UNSENT:
+            self._unsent_size += len(reply)
+            if self._unsent_size > MAX_UNSENT:
                 GLOBAL.warning("control connection closed: the client does not read its replies")
-                self._unsent.clear()
-                self._closing = True
+                self._give_up()
 
     def _flush(self) -> None:
-        while self._unsent:
-            sent = self.socket.send(self._unsent[0])
-            self._unsent[0] = self._unsent[0][sent:]
-            if self._unsent[0]:
-                return
-            del self._unsent[0]
+        try:
+            while self._unsent:
+                sent = self.socket.send(self._unsent[0])
+                self._unsent_size -= sent
+                self._unsent[0] = self._unsent[0][sent:]
+                if self._unsent[0]:
+                    return
+                self._unsent.popleft()
+        except BlockingIOError:
+            return
         self._listener.watch(self, selectors.EVENT_READ)
+
+    def _give_up(self) -> None:
+        """Close the connection; what waits for the client is lost."""
+        self._unsent.clear()
+        self._closing = True
 
 
 class StreamListener(Listener):
@@ -247,17 +258,19 @@ class StreamListener(Listener):
         try:
             accepted, source = self._socket.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+            if error.errno in (errno.EMFILE, errno.ENFILE) and not self._make_room():
                 self._turn_away()
-            return
+            return  # still waiting if room was made: accepted in the next round
         if len(self._connections) >= MAX_CONNECTIONS and not self._make_room():
             GLOBAL.warning("control connection refused: %d are open on %s", MAX_CONNECTIONS, self.endpoint.text)
             accepted.close()
             return
         accepted.setblocking(False)
         origin = Origin()
-        if accepted.family == socket.AF_INET:
+        if accepted.family != socket.AF_UNIX:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_UNSENT)  # megabytes otherwise
+        if accepted.family == socket.AF_INET:
             origin = Origin(source[0], accepted.getsockname()[0])
         connection = _Connection(self, accepted, origin)
         self._connections[connection] = None

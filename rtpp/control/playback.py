@@ -24,10 +24,12 @@ class Playback:
         self._cache = PromptCache()
 
     def codecs(self, leg: Leg, command: parser.Play) -> tuple[int, ...]:
-        """Payload types to try, in order. Needs the lock. Raises CommandError."""
+        """Payload types to try, in order; none when nothing is to be played. Needs the lock. Raises CommandError."""
+        if command.codecs == SESSION_CODECS and not leg.codecs:
+            raise CommandError(ErrorCode.UNKNOWN_MODIFIER, "the party's codecs are not known")
+        if command.passes == 0:
+            return ()
         if command.codecs == SESSION_CODECS:
-            if not leg.codecs:
-                raise CommandError(ErrorCode.UNKNOWN_MODIFIER, "the party's codecs are not known")
             return leg.codecs
         if not re.fullmatch(r"[0-9]{1,9}([^0-9][0-9]{1,9})*[^0-9]?", command.codecs):
             raise CommandError(ErrorCode.NO_PLAYER, f"{command.codecs!r} is not a list of payload types")

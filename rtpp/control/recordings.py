@@ -150,12 +150,8 @@ class Recordings:
             return address.host, port
 
     def _address_towards(self, host: str, family: socket.AddressFamily) -> ListenAddress:
-        """The listen address that reaches a host. Raises OSError."""
-        book = self._table.addresses
-        default = book.of_family(family)
-        if default is not None and default.is_wildcard:
-            return default
-        return book.local(route_source(host, family), family)
+        """The local address that reaches a host. Raises OSError."""
+        return self._table.addresses.local(route_source(host, family), family)
 
     # -- N ---------------------------------------------------------------------------------------
 

@@ -50,7 +50,8 @@ class _Run:
         if self._session.ended:
             raise _FailedError("the session has ended")
         if isinstance(command, parser.SubDelete):
-            self._executor.release(self._session, self._session.caller, command.weak)
+            own = parser.Tags(self._session.call_id, self._session.tag, None)
+            self._executor.release(own, command.weak)
             return DONE
         if isinstance(command, parser.SubSet):
             return self._set(command)

@@ -23,6 +23,7 @@ from rtpp.session.session import Step
 from rtpp.session.stream import Stream
 
 BATCH = 64  # packets or timed steps per turn of the lock
+SHORTEST_PAUSE = 0.001  # seconds between two calls of a step: one that is never content must not stop the packets
 
 
 class RelayLoop:
@@ -121,7 +122,7 @@ class RelayLoop:
                 GLOBAL.exception("unexpected error in a timed step of the relay loop")
                 continue
             if again is not None:
-                heapq.heappush(self._steps, (again, order, step))
+                heapq.heappush(self._steps, (max(again, now + SHORTEST_PAUSE), order, step))
 
     def _drain_wake_ups(self) -> None:
         try:

@@ -35,6 +35,7 @@ DISCARD_BATCH = 64  # datagrams thrown away per wake-up and socket
 SMALL_PACKET = 128  # bytes; with -2 packets below this go out twice
 SEND_RETRIES = 3
 NEVER = float("-inf")
+SSRC_CHANGED = Analysis.SSRC_CHANGED  # looking up an enumeration member costs much more than a name
 
 
 class Witness(Protocol):
@@ -294,7 +295,7 @@ def relay(stream: Stream, now: float) -> None:
         stream.note_interval(now)
     stream.last_time = now
     analyzer = stream.analyzer
-    if analyzer is not None and analyzer.update(data, now) is Analysis.SSRC_CHANGED:
+    if analyzer is not None and analyzer.update(data, now) is SSRC_CHANGED:
         latch.latch(data, now, source)
     if stream.onward is not None:
         stream.onward(data, source, now)

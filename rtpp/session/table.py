@@ -7,6 +7,8 @@ a time, the relay loop for a bounded batch of packets. Nothing that can block ha
 
 from __future__ import annotations
 
+import errno
+import resource
 import socket
 from collections.abc import Iterator
 from typing import Callable, Optional, Protocol
@@ -21,6 +23,8 @@ from rtpp.session.session import Leg, Session
 from rtpp.session.ttl import ExpiryWheel
 from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import Stats
+
+RESERVED_DESCRIPTORS = 32  # never taken by media sockets: left for control connections, recordings and prompts
 
 
 class NoSocketsError(Exception):
@@ -50,6 +54,7 @@ class SessionTable:
             family: PortPool(settings.port_min, settings.port_max, sequential=settings.sequential_ports)
             for family in (IPV4, IPV6)
         }
+        self._last_descriptor = _last_media_descriptor()
         self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
         self.observers: list[Observer] = []
         self.load = LoadMeter()
@@ -124,9 +129,18 @@ class SessionTable:
     def take_pair(self, address: ListenAddress, tos: int) -> tuple[int, tuple[socket.socket, socket.socket]]:
         """A bound pair of sockets and its even port. Raises NoSocketsError."""
         try:
-            return self.ports[address.family].take(lambda port: bind_pair(address, port, tos))
+            return self.ports[address.family].take(lambda port: self._bind(address, port, tos))
         except (NoPortsError, OSError) as error:
             raise NoSocketsError(f"cannot open a port on {address.host}: {error}") from error
+
+    def _bind(self, address: ListenAddress, port: int, tos: int) -> tuple[socket.socket, socket.socket]:
+        """A bound pair. Descriptors are numbered from below: a high number means that few are left."""
+        pair = bind_pair(address, port, tos)
+        if pair[1].fileno() > self._last_descriptor:
+            for bound in pair:
+                bound.close()
+            raise OSError(errno.EMFILE, "too many open files, see -L")
+        return pair
 
     def complete(self, session: Session, now: float) -> None:
         """The second leg is there."""
@@ -159,12 +173,10 @@ class SessionTable:
             del self._calls[session.call_id]
         self._wheel.remove(session)
         session.ended = True
-        if session.fork is not None:
-            session.fork.close()
-        for leg in session.legs:
-            leg.stop_player()
-            leg.stop_recording()
-            leg.rtp.resize(0)
+        try:
+            self._stop_extras(session)
+        except Exception:
+            session.log.exception("unexpected error while ending the session, which ends nevertheless")
         for leg in session.legs:
             self.close(leg)
         close_accounts(session, self.stats, now)
@@ -172,6 +184,15 @@ class SessionTable:
             observer.session_ended(session)
         if self.on_empty is not None and not len(self):
             self.on_empty()
+
+    @staticmethod
+    def _stop_extras(session: Session) -> None:
+        if session.fork is not None:
+            session.fork.close()
+        for leg in session.legs:
+            leg.stop_player()
+            leg.stop_recording()
+            leg.rtp.resize(0)
 
     def end_all(self, now: float) -> None:
         for session in list(self):
@@ -191,3 +212,11 @@ class SessionTable:
             if len(expired) == limit:
                 break
         return expired
+
+
+def _last_media_descriptor() -> int:
+    """The highest number that a media socket may have under the present limit of open files."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return 2**31 - 1
+    return limit - min(RESERVED_DESCRIPTORS, limit // 4) - 1

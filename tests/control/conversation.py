@@ -10,14 +10,16 @@ and a port, where the test does not care about them.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import random
 import re
 import shlex
 import socket
+import tempfile
 import unittest
-from typing import Optional, Union
+from typing import IO, Optional, Union
 from unittest import mock
 
 from rtpp import cli
@@ -32,7 +34,7 @@ from rtpp.stats import Stats
 
 SOMEWHERE = "127.0.0.1 4"  # what `...` stands for
 LOCAL = Origin()  # of commands that do not come over IPv4
-_PORTS = random.Random(os.getpid())
+FIRST_TEST_PORT, TEST_PORTS, SHARES = 2048, 660, 12  # below the ports that systems hand out by themselves
 
 
 def has_ipv6() -> bool:
@@ -45,10 +47,25 @@ def has_ipv6() -> bool:
     return True
 
 
+def _take_share() -> tuple[int, Optional[IO[str]]]:
+    """The first port of this process's own share, and the lock on it: test runs at the same time do not meet."""
+    for share in range(SHARES):
+        try:
+            lock = open(f"{tempfile.gettempdir()}/rtpproxy-tests-{share}.lock", "a", encoding="ascii")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        return FIRST_TEST_PORT + share * TEST_PORTS, lock
+    return FIRST_TEST_PORT + os.getpid() % SHARES * TEST_PORTS, None
+
+
+_SHARE, _LOCK = _take_share()
+
+
 def free_ports(count: int) -> int:
-    """An even port from which `count` UDP ports are free, below those that systems hand out by themselves."""
+    """An even port from which `count` UDP ports are free."""
     for _ in range(1000):
-        first = _PORTS.randrange(2048, 9990 - count, 2)
+        first = random.randrange(_SHARE, _SHARE + TEST_PORTS - count, 2)
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise AssertionError(f"no {count} free ports in a row")

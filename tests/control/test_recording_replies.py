@@ -1,4 +1,4 @@
-"""R, C and N as commands: replies and files. The formats of the files have tests of their own."""
+"""Replies of R, C and N, and the names of the files. What is in the files is tested elsewhere."""
 
 from __future__ import annotations
 
@@ -150,6 +150,15 @@ class CopyTest(RecordingCase):
             C nosuch udp:127.0.0.1:3000 f t -> E50
             Cp a name x f               -> E65
             Cx a name f                 -> E7
+            D a f                       -> 0
+        """)
+
+    def test_source_address_behind_a_wildcard(self) -> None:
+        """What the recorder will see, not the address that was bound."""
+        talk = self.talk("-l 0.0.0.0")
+        self.follow(talk, """
+            U a ... f                   -> 41000
+            Cp a udp:127.0.0.1:3000 f   -> 41002 127.0.0.1
             D a f                       -> 0
         """)
 

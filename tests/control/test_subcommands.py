@@ -35,6 +35,16 @@ class ResultTest(ConversationCase):
             Q s2 f                                      -> E50
         """)  # noqa: E501
 
+    def test_delete_takes_every_medium_of_its_tag(self) -> None:
+        """The session's own tag is the from-tag of a D: without a media number it stands for all of them."""
+        self.follow(self.talk(), """
+            U a ... f;2     -> 41000 127.0.0.1
+            U a ... f;1 && D -> 41002 127.0.0.1
+            Q a f;2         -> 60 0 0 0 0
+            U a ... f && D  -> 41004 127.0.0.1
+            Q a f;2         -> E50
+        """)
+
     def test_faults(self) -> None:
         talk = self.talk(nominal=44000)
         self.follow(talk, """

@@ -141,10 +141,10 @@ class DrainOfTheProxy(unittest.TestCase):
                 client.sendall(b"U call 127.0.0.1 4000 tag\n")
                 self.assertRegex(client.recv(100), rb"^[1-9]\d* 127\.0\.0\.1\n$")
                 process.send_signal(signal.SIGHUP)
-                reply = b""
+                reply, number = b"", 0
                 while reply != b"E99\n" and time.monotonic() < deadline:
-                    client.sendall(b"U other 127.0.0.1 4000 tag\n")
-                    reply = client.recv(100)
+                    client.sendall(b"U other%d 127.0.0.1 4000 tag\n" % number)
+                    reply, number = client.recv(100), number + 1
                 process.send_signal(signal.SIGTERM)
                 self.assertEqual(process.wait(10), 0)
             self.assertEqual(os.listdir(directory), [])

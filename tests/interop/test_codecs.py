@@ -16,8 +16,11 @@ from array import array
 import G722 as g722_package
 
 from rtpp.codecs import g711, g722, g729, gsm
+from rtpp.codecs.encodings import ENCODINGS
+from rtpp.codecs.reader import open_reader
+from rtpp.codecs.writer import CONTAINERS, open_writer
 from tests.codecs import test_g722, test_gsm
-from tests.codecs.signals import little_endian, noise, speech, square, tone
+from tests.codecs.signals import little_endian, noise, snr, speech, square, tone
 
 SOX_RAW = ["-t", "raw", "-r", "8000", "-c", "1", "-e", "signed", "-b", "16", "-L"]
 
@@ -187,6 +190,114 @@ class G729(unittest.TestCase):
         self.assertEqual(len(decoder.conceal()), 80)
         self.assertEqual(len(decoder.decode(frame + b"\x12\x34\x56")), 80)
         self.assertEqual(len(decoder.decode(b"")), 0)
+
+
+class Files(unittest.TestCase):
+    """Every audio file that we can write is read by libsndfile and by sox; what they write, we read."""
+
+    frames = 8005
+    left, right = tone(1000, 20000, frames), tone(400, 10000, frames)
+    # decibels at least; others have 80, as libsndfile scales floating point by 32767
+    least = {
+        **dict.fromkeys(("pcm_s8", "pcm_u8", "ulaw", "alaw"), 30),
+        **dict.fromkeys(("ima_adpcm", "ms_adpcm"), 20),
+        "gsm610": 15,
+    }
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def read_back(self, *command: str) -> array[int]:
+        """Samples that another program makes of a file."""
+        out = self.path("back.wav")
+        run = subprocess.run([*command, out], check=False, capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        with wave.open(out) as file:
+            self.assertEqual(file.getframerate(), 8000)
+            return array("h", file.readframes(file.getnframes()))
+
+    def test_other_programs_read_what_we_write(self) -> None:
+        suffixes = {"wavex": "wav", "rf64": "wav"}
+        for container, description in CONTAINERS.items():
+            for encoding in description.encodings:
+                for channels in range(1, ENCODINGS[encoding].most_channels + 1):
+                    if container == "raw":
+                        continue
+                    with self.subTest(container=container, encoding=encoding, channels=channels):
+                        samples = self.left
+                        if channels == 2:
+                            samples = array("h", [x for pair in zip(self.left, self.right) for x in pair])
+                        path = self.path(f"ours.{suffixes.get(container, container)}")
+                        writer = open_writer(path, container, encoding, channels)
+                        writer.write(samples)
+                        writer.close()
+                        least = self.least.get(encoding, 80)
+                        for command in (
+                            ["sndfile-convert", "-pcm16", path],
+                            ["sox", "-D", path, "-e", "signed", "-b", "16"],
+                        ):
+                            back = self.read_back(*command)
+                            rest = len(back) // channels - self.frames
+                            self.assertTrue(0 <= rest < ENCODINGS[encoding].block_frames, (command[0], rest))
+                            self.assertGreater(snr(samples, back), least, command[0])
+
+    def test_raw_is_what_sox_calls_it(self) -> None:
+        names = {
+            "pcm_s8": ["-e", "signed", "-b", "8"],
+            "pcm_u8": ["-e", "unsigned", "-b", "8"],
+            "pcm_16": ["-e", "signed", "-b", "16"],
+            "pcm_24": ["-e", "signed", "-b", "24"],
+            "pcm_32": ["-e", "signed", "-b", "32"],
+            "float": ["-e", "float", "-b", "32"],
+            "double": ["-e", "float", "-b", "64"],
+            "ulaw": ["-e", "u-law", "-b", "8"],
+            "alaw": ["-e", "a-law", "-b", "8"],
+        }
+        for encoding in CONTAINERS["raw"].encodings:
+            path = self.path("ours.raw")
+            writer = open_writer(path, "raw", encoding, 1)
+            writer.write(self.left)
+            writer.close()
+            source = ["-t", "raw", "-r", "8000", "-c", "1", *names[encoding], path]
+            back = self.read_back("sox", "-D", *source, "-e", "signed", "-b", "16")
+            self.assertEqual(len(back), self.frames)
+            self.assertGreater(snr(self.left, back), self.least.get(encoding, 80), encoding)
+
+    def test_we_read_what_other_programs_write(self) -> None:
+        source, path = self.path("source.wav"), self.path("theirs")
+        original = tone(1000, 32767, self.frames)  # sndfile-convert would scale anything less to this level
+        to_wav(original, source)
+        options = {
+            "pcm_16": "-pcm16",
+            "pcm_24": "-pcm24",
+            "pcm_32": "-pcm32",
+            "float": "-float32",
+            "ulaw": "-ulaw",
+            "alaw": "-alaw",
+            "ima_adpcm": "-ima-adpcm",
+            "ms_adpcm": "-ms-adpcm",
+            "gsm610": "-gsm610",
+        }
+        for suffix in ("wav", "au"):
+            for encoding in CONTAINERS[suffix].encodings:
+                if encoding in options:
+                    with self.subTest(container=suffix, encoding=encoding):
+                        subprocess.run(
+                            ["sndfile-convert", options[encoding], source, f"{path}.{suffix}"], check=True
+                        )
+                        reader = open_reader(f"{path}.{suffix}")
+                        samples = reader.read(100000)
+                        reader.close()
+                        self.assertGreaterEqual(len(samples), self.frames)
+                        self.assertGreater(snr(original, samples), self.least.get(encoding, 80))
+                        expected = self.read_back("sndfile-convert", "-pcm16", f"{path}.{suffix}")
+                        if encoding in ("ima_adpcm", "ms_adpcm", "gsm610", "pcm_16"):
+                            self.assertEqual(samples, expected)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ class KamailioTest(unittest.TestCase):
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
 
-    def start(self, streams: int = 1, **options: int) -> tuple[Proxy, Phone, Phone]:
+    def start(self, streams: int = 1, disable: int = 3) -> tuple[Proxy, Phone, Phone]:
         self.proxy = self.stack.enter_context(Proxy(sockets=(self.kind,)))
-        self.kamailio = self.stack.enter_context(Kamailio(self.proxy.spec(self.kind), **options))
+        self.kamailio = self.stack.enter_context(Kamailio(self.proxy.spec(self.kind), disable=disable))
         alice, bob = (self.phone(name, streams=streams) for name in ("alice", "bob"))
         return self.proxy, alice, bob
 
@@ -238,7 +238,8 @@ class BridgeTest(KamailioTest):
         alice, bob = self.phone("alice", caller_host), self.phone("bob", callee_host)
         set_up(alice, bob, (("X-Flags", "rx"),))
         self.media_port_is_the_proxys(alice, bob)
-        self.assertEqual([phone.media[0].target[0] for phone in (alice, bob)], [caller_host, callee_host])
+        hosts = [phone.media[0].target[0] for phone in (alice, bob) if phone.media[0].target]
+        self.assertEqual(hosts, [caller_host, callee_host])
         talk(alice, bob)
         hang_up(alice, bob)
         no_session(proxy)

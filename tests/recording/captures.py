@@ -16,7 +16,7 @@ PROXY6 = ("2001:db8::9", 35000)
 START = 1_700_000_000.0  # seconds since 1970
 
 
-def rtp(sequence: int, timestamp: int, payload: bytes, payload_type: int = 0, ssrc: int = 0x11223344) -> bytes:
+def rtp(sequence: int, timestamp: int, payload: bytes, payload_type: int = 0, ssrc: int = 1) -> bytes:
     return struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
 
 

@@ -8,15 +8,37 @@ import socket
 import threading
 import time
 import unittest
-from typing import Optional
+from typing import Callable, Optional, Union
 from unittest import mock
 
 from rtpp.net.addresses import IPV4, Address
+from rtpp.session.poller import EpollPoller, SelectorPoller, make_poller
 from rtpp.session.relay import BATCH
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import SessionTable
 from tests.session.harness import Party, SessionTest, describe, rtcp, rtp
+
+# A port may stay open for a moment after it was closed: poll(2) holds on to what it waits for until it is woken up.
+
+
+def can_be_bound(port: int) -> bool:
+    with socket.socket(IPV4, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def is_refused(connected: Party) -> bool:
+    """Whether nobody listens where a connected party sends to."""
+    try:
+        connected.socket.send(rtp())
+        connected.socket.send(rtp())
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 class Failing:
@@ -31,11 +53,11 @@ class Failing:
 
 
 class RelayTest(SessionTest):
-    selector = selectors.DefaultSelector
+    make_poller: Callable[[], Union[EpollPoller, SelectorPoller]] = staticmethod(make_poller)
 
     def setUp(self) -> None:
         super().setUp()
-        with mock.patch("selectors.DefaultSelector", self.selector):
+        with mock.patch("rtpp.session.relay.make_poller", self.make_poller):
             self.table: SessionTable = self.make_table()
         self.start_relay(self.table)
 
@@ -109,7 +131,7 @@ class Loop(RelayTest):
             self.table.open(session.caller)
         self.assertNotEqual(session.caller.rtp.port, old)
         for port in (old, old + 1):
-            Party(self, port=port)  # can be bound: it is closed
+            self.wait_for(lambda port=port: can_be_bound(port), "the old port to be closed")
         caller.send(rtp(), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp())
         callee.send(rtp(), session.callee.rtp)
@@ -120,9 +142,7 @@ class Loop(RelayTest):
         caller.socket.connect(("127.0.0.1", session.caller.rtp.port))
         with self.table.lock:
             self.table.end(session, self.start)
-        with self.assertRaises(ConnectionRefusedError):
-            for _ in range(2):
-                caller.socket.send(rtp())
+        self.wait_for(lambda: is_refused(caller), "the port to be closed")
         self.wait_packets()
 
     def test_failure_costs_one_packet(self) -> None:
@@ -234,10 +254,21 @@ class Loop(RelayTest):
                 self.table.end(session, self.start)
 
 
+def poll_only() -> SelectorPoller:
+    with mock.patch("selectors.DefaultSelector", selectors.PollSelector):
+        return SelectorPoller()
+
+
+class LoopWithSelector(Loop):
+    """As on systems without epoll."""
+
+    make_poller = SelectorPoller
+
+
 class LoopWithPoll(Loop):
     """As on systems without epoll and kqueue: changes are told to the waiting loop."""
 
-    selector = selectors.PollSelector
+    make_poller = staticmethod(poll_only)
 
 
 class TimedSteps(RelayTest):
@@ -313,6 +344,24 @@ class TimedSteps(RelayTest):
         session, caller, callee = self.call()
         caller.send(rtp(), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp())
+
+    def test_step_that_is_never_content(self) -> None:
+        """It wants to be called again at a time that has passed, each time."""
+        session, caller, callee = self.call()
+        calls = [0]
+
+        def greedy(now: float) -> Optional[float]:
+            calls[0] += 1
+            return 0.0 if calls[0] < 100_000 else None
+
+        with self.table.lock:
+            self.table.relay.schedule(0.0, greedy)
+        for number in range(50):
+            caller.send(rtp(number), session.caller.rtp)
+            self.assertEqual(callee.receive(), rtp(number))
+        self.assertGreater(calls[0], 0)
+        self.assertLess(calls[0], 5000)
+        calls[0] = 100_000
 
     def test_packets_go_on_beside_steps(self) -> None:
         session, caller, callee = self.call()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,11 @@ class Kamailio:
         self.log = Path(self.folder.name, "log").open("wb")
         places = ["-Y", self.folder.name, "-P", f"{self.folder.name}/pid"]
         self.process = subprocess.Popen(
-            [*command, "-DD", "-E", *places], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
+            [*command, "-DD", "-E", *places],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
         )
         wait_for(self._ready, "start of kamailio")
         return self
@@ -47,6 +54,8 @@ class Kamailio:
         try:
             stop(self.process)
         finally:
+            with suppress(ProcessLookupError):  # children that outlived a main process that had to be killed
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.log.close()
             self.folder.cleanup()
 

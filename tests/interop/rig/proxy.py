@@ -34,11 +34,12 @@ class Proxy:
         sockets: tuple[str, ...] = ("udp",),
         listen: tuple[str, ...] = ("-l", "127.0.0.1"),
         connections: int = 0,
+        port_range: tuple[int, int] = (0, 0),
         command_line: Optional[list[str]] = None,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="rtpproxy-")
         self.specs = {kind: self._place(kind) for kind in sockets}
-        first, last = self.media_ports = free_range()
+        first, last = self.media_ports = port_range if port_range[0] else free_range()
         self.arguments = [*(command_line or PROGRAM), "-f", "-F", "-d", "DBUG", "-p", f"{self.folder.name}/pid"]
         for spec in self.specs.values():
             self.arguments += ["-s", spec]

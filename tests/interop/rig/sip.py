@@ -66,7 +66,8 @@ class Message:
 
 def parse_sdp(text: str) -> list[tuple[str, int]]:
     """(host, port) for each m= line; a c= line of the medium wins over the session's."""
-    host, found = "", []
+    host = ""
+    found: list[tuple[str, int]] = []
     for line in text.split("\r\n"):
         if line.startswith("c="):
             address = line.split()[2]

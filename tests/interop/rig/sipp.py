@@ -42,7 +42,7 @@ class SippPair:
             try:
                 for name, process in (("caller", caller), ("callee", callee)):
                     if process.wait(40):
-                        output = Path(folder, f"{process.args[2]}.out").read_text("latin-1")  # type: ignore[index]
+                        output = Path(folder, f"{process.args[2]}.out").read_text("latin-1")
                         raise AssertionError(f"SIPp {name} failed ({process.returncode}): {output[-2500:]}")
             finally:
                 for process in (caller, callee):

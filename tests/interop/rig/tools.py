@@ -61,17 +61,19 @@ def free_port(host: str = "127.0.0.1", kind: int = socket.SOCK_DGRAM) -> int:
 
 
 def free_range(width: int = 400) -> tuple[int, int]:
-    """First and last port of a range for media. Odds that another one overlaps it are small: several
-    proxies and engines run at a time, and each gets its own slot of a thousand ports."""
-    first = random.SystemRandom().randrange(10, 32) * 1000
-    while not _is_free(first, width) or first in _taken:
-        first = random.SystemRandom().randrange(10, 32) * 1000
-    _taken.append(first)
-    del _taken[:-10]
-    return first, first + width - 1
+    """First and last port of a range for media, below those that the kernel hands out. It overlaps neither of
+    the last two that were given, so that proxies and engines that run side by side keep apart."""
+    while True:
+        first = random.SystemRandom().randrange(10000, 32000 - width, 1000)
+        apart = all(first + width <= low or high < first for low, high in _given)
+        if apart and _is_free(first, width):
+            break
+    _given.append((first, first + width - 1))
+    del _given[:-2]
+    return _given[-1]
 
 
-_taken: list[int] = []
+_given: list[tuple[int, int]] = []
 
 
 def _is_free(first: int, width: int) -> bool:
@@ -85,7 +87,7 @@ def _is_free(first: int, width: int) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], timeout: float = 8.0) -> int:
-    """End a program politely, then by force; its exit status."""
+    """End a program politely; its exit status. One that does not end is killed, and that is a failure."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

@@ -1,0 +1,1 @@
+"""What extractaudio is made of."""

@@ -1,0 +1,29 @@
+"""What extractaudio says on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+PROGRAM = "extractaudio"
+
+
+def warn(text: str) -> None:
+    print(f"{PROGRAM}: {text}", file=sys.stderr)
+
+
+class Complaints:
+    """Complaints about packets: each text at once when it is new, and how often it was true at the end."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, text: str) -> None:
+        self._counts[text] += 1
+        if self._counts[text] == 1:
+            warn(text)
+
+    def close(self) -> None:
+        for text, count in self._counts.items():
+            if count > 1:
+                warn(f"{text} ({count} times in all)")
