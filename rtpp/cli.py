@@ -10,6 +10,7 @@ options that only print (0) and for lines that cannot be read (1, after the usag
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,10 +22,11 @@ from rtpp.daemon import superuser_check
 from rtpp.errors import StartError
 from rtpp.help import HELP, USAGE
 from rtpp.listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
+from rtpp.modules import loader
 from rtpp.optionscan import OPERAND, Argument, UsageError, scan
 from rtpp.optionvalues import refuse
 from rtpp.session.notify import AllowedTargets, parse_target
-from rtpp.settings import Settings
+from rtpp.settings import ModuleSettings, Settings
 
 CLOCK_NAME = "CLOCK_BOOTTIME" if hasattr(time, "CLOCK_BOOTTIME") else "CLOCK_MONOTONIC"
 DEFAULT_PORT_MIN = 35000
@@ -96,6 +98,7 @@ class _Line:
         self._fields: dict[str, Any] = {}
         self._control_sockets: list[str] = []
         self._notify_targets: list[str] = []
+        self._modules: list[ModuleSettings] = []
         self._listen: list[ListenOption] = []
         self._advertised: Optional[Advertised] = None
         self._port_low = DEFAULT_PORT_MIN
@@ -142,13 +145,14 @@ class _Line:
             level, facility = optionvalues.log_level(option, argument)
             self._fields.update(log_level=level, log_facility=facility)
         else:  # --dso
-            raise optionvalues.refused_module(option, argument)
+            self._modules.append(_module(option, argument))
 
     def settings(self) -> Settings:
         """Make the checks that need the whole line, in their fixed order, and build the record."""
         fields = self._fields
         if "config_file" in fields:
-            configfile.check(fields["config_file"])
+            self._modules += configfile.modules(fields["config_file"])
+        fields["modules"] = tuple(self._modules)
         fields.setdefault("setup_ttl", fields.get("ttl", Settings.ttl))
         if self._control_sockets:
             fields["control_sockets"] = tuple(self._control_sockets)
@@ -164,6 +168,17 @@ class _Line:
         AllowedTargets(fields["notify_targets"], resolve_names=names)
         fields["addresses"], fields["bridge"] = listen_addresses(self._listen, self._advertised, names)
         return Settings(**fields)
+
+
+def _module(option: str, text: str) -> ModuleSettings:
+    """The module that a name or path stands for, with the defaults of its parameters."""
+    try:
+        name, kind = loader.load(text)
+    except StartError as error:
+        raise StartError(f"option {option}: {error}")
+    if kind.needs_configuration:
+        raise refuse(option, text, "needs a section in a configuration file: use --config")
+    return ModuleSettings(name, kind, loader.defaults(kind), os.getcwd())
 
 
 def port_range(low: int, high: int) -> tuple[int, int]:

@@ -76,8 +76,8 @@ Logging
                         DBUG in the foreground, WARN:DAEMON in the background)
 
 Modules
-      --dso FILE        load a module
-      --config FILE     configuration file of modules
+      --dso MODULE      load a module: acct_csv, catch_dtmf, or a file of Python
+      --config FILE     load the modules that a configuration file names
 
 Information
   -V                    print the version

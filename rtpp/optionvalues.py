@@ -7,7 +7,6 @@ What concerns the listen addresses (-l, -6, -A) is in `listenoptions`.
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import re
 import socket
@@ -79,13 +78,6 @@ def run_as(option: str, text: str) -> tuple[str, str]:
     except (KeyError, UnicodeError) as error:
         raise refuse(option, text, f"is not known on this host: {error.args[0]}")
     return user, group
-
-
-def refused_module(option: str, text: str) -> StartError:
-    """The error for a module to load: there are none yet, so every value is refused."""
-    if not os.path.exists(text):
-        return refuse(option, text, "is no such file")
-    return refuse(option, text, "cannot be loaded: this version has no modules")
 
 
 def resolve(host: str, family: socket.AddressFamily, resolve_names: bool) -> str:

@@ -1,7 +1,7 @@
 """The proxy: all parts built, started, drained and stopped.
 
-Threads: the relay loop, the reaper, the notifier, one per control socket, the log's and that for signals. The main
-thread waits for requests to drain or to end.
+Threads: the relay loop, the reaper, the notifier, one per control socket, one per module, the log's and that for
+signals. The main thread waits for requests to drain or to end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
 from rtpp.log import GLOBAL
+from rtpp.modules.host import Modules
 from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
@@ -37,7 +38,8 @@ class Proxy:
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
         self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
-        self._executor = Executor(self.table, targets, self._spool)
+        self._modules = Modules(settings.modules, self.table, self._notifier)
+        self._executor = Executor(self.table, targets, self._spool, self._modules)
         cache = ReplyCache()
         only_channel = not any(endpoint.is_datagram for endpoint in endpoints)
         self._listeners: list[Listener] = []
@@ -47,6 +49,7 @@ class Proxy:
 
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
+        self._modules.start()
         self._notifier.start()
         if self._spool is not None:
             self._spool.start()
@@ -76,6 +79,7 @@ class Proxy:
         self.table.relay.stop()
         if self._spool is not None:
             self._spool.stop()
+        self._modules.stop()
         self._notifier.stop()
 
 

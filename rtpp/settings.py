@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from typing import Optional
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
 
 WILDCARDS = ("0.0.0.0", "::")
 
@@ -25,6 +26,16 @@ class ListenAddress:
     @property
     def is_wildcard(self) -> bool:
         return self.host in WILDCARDS
+
+
+@dataclass(frozen=True)
+class ModuleSettings:
+    """A module to run: its class (derived from rtpp.modules.interface.Module) and the values of its parameters."""
+
+    name: str
+    kind: Callable[..., Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    directory: str = "."  # where the program was started
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Settings:
     log_level: str = ""  # DBUG INFO WARN ERR CRIT; "" = DBUG in the foreground, WARN in the background
     log_facility: str = "DAEMON"
     config_file: str = ""
-    modules: tuple[str, ...] = ()  # --dso
+    modules: tuple[ModuleSettings, ...] = ()  # --dso, then those of --config
 
     @property
     def asymmetric_by_default(self) -> bool:

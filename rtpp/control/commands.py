@@ -17,7 +17,7 @@ from rtpp.control.modifiers import LegModifiers
 from rtpp.control.playback import Playback
 from rtpp.control.queries import Queries
 from rtpp.control.recordings import Recordings
-from rtpp.control.subcommands import run_subcommands
+from rtpp.control.subcommands import ModuleCalls, check_modules, run_subcommands
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.log import GLOBAL, CallLog
 from rtpp.net.addresses import IPV6
@@ -50,11 +50,13 @@ Result = Union[Reply, Later]
 class Executor:
     """The control protocol on one proxy. Safe to call from any thread."""
 
-    def __init__(self, table: SessionTable, targets: AllowedTargets, spool: Optional[Spool]) -> None:
+    def __init__(self, table: SessionTable, targets: AllowedTargets, spool: Optional[Spool],
+                 modules: Optional[ModuleCalls] = None) -> None:
         self._table = table
         self._settings = table.settings
         self._stats = table.stats
         self._targets = targets
+        self.modules = modules
         self._queries = Queries(table, bool(targets))
         self._recordings = Recordings(table, spool)
         self._playback = Playback(table)
@@ -84,6 +86,7 @@ class Executor:
         failure: Optional[Exception] = None
         try:
             command = parser.parse_command(grammar.parse(tokens), self._table.addresses)
+            check_modules(command, self.modules)
         except Exception as error:
             failure = error  # becomes a reply where those of the execution do
         with self._table.lock:
@@ -162,6 +165,8 @@ class Executor:
     def _create(self, tags: parser.Tags, modifiers: LegModifiers, now: float) -> Session:
         if self.draining:
             raise CommandError(ErrorCode.DRAINING, "the proxy is shutting down and takes no new sessions")
+        if self._settings.overload_protection and self._table.load.is_over:
+            raise CommandError(ErrorCode.OVERLOAD, f"the load is {self._table.load.average:.2f}, no new sessions")
         addresses = modifiers.creation_addresses(self._table.addresses)
         try:
             return self._table.create(tags.call_id, tags.from_tag, addresses, now)

@@ -6,6 +6,7 @@ right, the address family, the remote address, and last the sub-commands, where 
 
 from __future__ import annotations
 
+import re
 from typing import Callable, NamedTuple, Optional, Union
 
 from rtpp.control.grammar import Clause, Request, integer
@@ -133,7 +134,15 @@ class SubCopy(NamedTuple):
     source: Tags
 
 
-Subcommand = Union[SubDelete, SubSet, SubLookup, SubCopy]
+class SubModule(NamedTuple):
+    """For the `instance`-th module, from 1 on, of those loaded that have this number."""
+
+    number: int
+    instance: int
+    arguments: tuple[str, ...]
+
+
+Subcommand = Union[SubDelete, SubSet, SubLookup, SubCopy, SubModule]
 Command = Union[SetUp, Delete, Play, StopPlaying, Record, Copy, StopRecording, Query, Info, Statistics, Version,
                 Feature, DeleteAll]
 
@@ -321,6 +330,8 @@ def _subcommand(clause: Clause, book: AddressBook, with_legs: bool) -> Subcomman
             return SubLookup(modifiers, parse_remote(clause.arguments[0], clause.arguments[1], modifiers.ipv6))
         if clause.verb == "C" and clause.words == 4 and with_legs and not clause.modifiers:
             return SubCopy(_tags(clause, 1))
+        if clause.verb == "M":
+            return _sub_module(clause)
     except CommandError as error:
         raise CommandError(ErrorCode.SUBCOMMAND, str(error))
     raise CommandError(ErrorCode.SUBCOMMAND, f"not a sub-command here: {clause.verb}{clause.modifiers}")
@@ -335,3 +346,10 @@ def _sub_set(clause: Clause) -> SubSet:
     if key not in ("ttl", "tos") or not equals or not 0 < value <= MAX_SECONDS:
         raise CommandError(ErrorCode.SUBCOMMAND, f"S takes ttl=N or tos=N with N above 0, not {clause.arguments[0]!r}")
     return SubSet(clause.modifiers.lower() == "r", key, value)
+
+
+def _sub_module(clause: Clause) -> SubModule:
+    found = re.fullmatch(r"0*([1-9][0-9]{0,8}):0*([1-9][0-9]{0,8})", clause.modifiers, re.ASCII)
+    if found is None:
+        raise CommandError(ErrorCode.SUBCOMMAND, f"M takes MODULE:INSTANCE, both above 0, not {clause.modifiers!r}")
+    return SubModule(int(found[1]), int(found[2]), clause.arguments)

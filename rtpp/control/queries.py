@@ -87,7 +87,7 @@ class Queries:
             f"packets transmitted: {stats.npkts_relayed + stats.npkts_played}",
         ]
         if command.load:
-            lines.append("average load: 0.000000")
+            lines.append(f"average load: {self._table.load.average:.6f}")
         return "\n".join(lines)
 
     @staticmethod

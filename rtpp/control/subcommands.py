@@ -7,10 +7,10 @@ success without text, or -1. Results follow the main reply, ` && ` before each; 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional, Protocol
 
 from rtpp.control import parser
-from rtpp.errors import CommandError
+from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4
 from rtpp.net.ports import set_tos
 from rtpp.session.fork import Fork
@@ -25,6 +25,17 @@ DONE = "0"
 
 class _FailedError(Exception):
     """A sub-command cannot be carried out."""
+
+
+class ModuleCalls(Protocol):
+    """The modules that are loaded."""
+
+    def takes(self, number: int, instance: int) -> bool:
+        """Whether `M<number>:<instance>` reaches a module."""
+
+    def run(self, number: int, instance: int, session: Session, party: Leg,
+            arguments: tuple[str, ...]) -> Optional[str]:
+        """The result, "" for success without text, None when it failed. `party` is whom the command describes."""
 
 
 class _Run:
@@ -47,6 +58,8 @@ class _Run:
         if isinstance(command, parser.SubLookup):
             self._addressed = self._addressed.opposite
             return self._executor.lookup(self._addressed, command)
+        if isinstance(command, parser.SubModule):
+            return self._module(command)
         return self._copy(command)
 
     def _set(self, command: parser.SubSet) -> str:
@@ -75,6 +88,22 @@ class _Run:
         self._session.fork = Fork(source, self._session, crossed=source_direct == target_direct)
         self._session.choose_handlers()
         return DONE
+
+    def _module(self, command: parser.SubModule) -> str:
+        modules = self._executor.modules
+        assert modules is not None  # or the command was refused
+        result = modules.run(command.number, command.instance, self._session, self._addressed.opposite,
+                             command.arguments)
+        if result is None:
+            raise _FailedError("the module says so")
+        return result or DONE
+
+
+def check_modules(command: parser.Command, modules: Optional[ModuleCalls]) -> None:
+    """Raise CommandError when a sub-command is for a module that is not there."""
+    for each in getattr(command, "subcommands", ()):
+        if isinstance(each, parser.SubModule) and not (modules and modules.takes(each.number, each.instance)):
+            raise CommandError(ErrorCode.SUBCOMMAND, f"no module M{each.number}:{each.instance} is loaded")
 
 
 def run_subcommands(executor: Executor, session: Session, addressed: Leg, commands: tuple[parser.Subcommand, ...],

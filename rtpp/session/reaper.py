@@ -1,4 +1,4 @@
-"""The thread that ends dead sessions, once a second, and tells those who asked to be told."""
+"""The thread that ends dead sessions, once a second, tells those who asked to be told, and keeps the rates."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Reaper:
         now = time.monotonic()
         with self._table.lock:
             self._table.stats.measure_rates(now)
+            self._table.load.update(self._table.relay.busy, now)
         more = True
         while more:
             with self._table.lock:

@@ -40,6 +40,7 @@ class RelayLoop:
         self._order = itertools.count()
         self._stopping = False
         self._failures = 0
+        self.busy = 0.0  # seconds in which the loop did not wait for packets, since its start
         self._thread = threading.Thread(target=self._run, name="relay")
 
     def start(self) -> None:
@@ -107,6 +108,7 @@ class RelayLoop:
         while self._steps and self._steps[0][0] <= now:
             with self._lock:
                 self._take_steps(now)
+        self.busy += time.monotonic() - now
 
     def _take_steps(self, now: float) -> None:
         """Do what is due, BATCH steps at most."""

@@ -39,10 +39,13 @@ SSRC_CHANGED = Analysis.SSRC_CHANGED  # looking up an enumeration member costs m
 
 
 class Witness(Protocol):
-    """Something that sees the packets of a stream pass: a recording, a copy, a DTMF catcher."""
+    """Something that sees the packets of a stream pass: a recording, a copy, a module."""
 
-    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
-        """Called under the table lock for each packet about to be relayed; must not block."""
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> Optional[bool]:
+        """Called under the table lock for each packet about to be relayed; must not block.
+
+        True: the packet goes no further and counts as dropped. Other witnesses see it all the same.
+        """
 
 
 class Stream:
@@ -235,8 +238,12 @@ class Stream:
         if self.gated:
             self.drop()
             return
+        swallowed: Optional[bool] = False
         for witness in self.witnesses:
-            witness.see(self, data, source, now)
+            swallowed = witness.see(self, data, source, now) or swallowed
+        if swallowed:
+            self.drop()
+            return
         self.ttl.refreshed = now
         peer = self.peer
         if peer.destination is None:

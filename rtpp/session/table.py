@@ -11,10 +11,11 @@ import errno
 import resource
 import socket
 from collections.abc import Iterator
-from typing import Callable, Optional
+from typing import Callable, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, AddressBook
 from rtpp.net.ports import NoPortsError, PortPool, bind_pair
+from rtpp.session.load import LoadMeter
 from rtpp.session.lock import FairLock
 from rtpp.session.relay import RelayLoop
 from rtpp.session.report import close_accounts
@@ -28,6 +29,16 @@ RESERVED_DESCRIPTORS = 32  # never taken by media sockets: left for control conn
 
 class NoSocketsError(Exception):
     """No pair of sockets can be had for a leg; the text says why."""
+
+
+class Observer(Protocol):
+    """Is told about sessions, with the table lock held: it must be quick, and must not raise."""
+
+    def session_created(self, session: Session) -> None:
+        """The session is in the table, with the callee's leg only."""
+
+    def session_ended(self, session: Session) -> None:
+        """The session is over and has released all it had."""
 
 
 class SessionTable:
@@ -45,6 +56,8 @@ class SessionTable:
         }
         self._last_descriptor = _last_media_descriptor()
         self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
+        self.observers: list[Observer] = []
+        self.load = LoadMeter()
         self._calls: dict[str, list[Session]] = {}
         self._wheel: ExpiryWheel[Session] = ExpiryWheel()
 
@@ -92,6 +105,8 @@ class SessionTable:
         self.stats.nsess_created += 1
         self._wheel.file(session, session.over_at)
         session.log.info("new session on port %d, tag %s", session.callee.port, tag)
+        for observer in self.observers:
+            observer.session_created(session)
         return session
 
     def open(self, leg: Leg, address: Optional[ListenAddress] = None) -> None:
@@ -165,6 +180,8 @@ class SessionTable:
         for leg in session.legs:
             self.close(leg)
         close_accounts(session, self.stats, now)
+        for observer in self.observers:
+            observer.session_ended(session)
         if self.on_empty is not None and not len(self):
             self.on_empty()
 

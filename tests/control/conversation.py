@@ -25,8 +25,9 @@ from unittest import mock
 from rtpp import cli
 from rtpp.control.commands import Executor, Origin
 from rtpp.control.grammar import tokenize
+from rtpp.modules.host import Modules
 from rtpp.recording.spool import Spool
-from rtpp.session.notify import AllowedTargets
+from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.session import Session
 from rtpp.session.table import SessionTable
 from rtpp.stats import Stats
@@ -121,7 +122,10 @@ class Conversation:
         if self.settings.record_dir:
             self.spool = Spool(self.settings.record_dir, self.settings.spool_dir)
             self.spool.start()
-        self.executor = Executor(self.table, targets, self.spool)
+        self.notifier = Notifier()
+        self.modules = Modules(self.settings.modules, self.table, self.notifier)
+        self.modules.start()
+        self.executor = Executor(self.table, targets, self.spool, self.modules)
         self.log = ErrorLog()
         logging.getLogger("rtpproxy").addHandler(self.log)
 
@@ -129,6 +133,7 @@ class Conversation:
         """Release everything. Fails when anything unexpected was logged."""
         with self.table.lock:
             self.table.end_all(self.clock.now)
+        self.modules.stop()
         if self.spool is not None:
             self.spool.stop()
         relay = self.table.relay

@@ -181,7 +181,8 @@ class FaultTest(unittest.TestCase):
         anywhere = ["G", "D x", "Dx", "Dwx", "S", "S ttl", "S ttl=", "S ttl=0", "S ttl=-5", "S ttl=1x", "S ttl=0x10",
                     "S TTL=5", "S foo=5", "S ttl =5", "S ttl=5 ttl=6", "Srr ttl=5", "Ssr ttl=5", "S tos=0", "S tos=-1",
                     "S tos=+0", "S ttl=2147483648", "S ttl=4294967296", "S =5", "U c foo 4 f", "V", "X", "zz", "1 2 3",
-                    "M x", "M3:0", "M3", "M99:1 a", "M3:1 Dcid@h 101", "R c f", "Q c f", "N c f", "P c n 0 f", "I"]
+                    "M x", "M3:0", "M3", "M0:1 a", "M:1", "M3:", "M3:1:1", "M3:1x", "M-3:1", "M1234567890:1", "M",
+                    "R c f", "Q c f", "N c f", "P c n 0 f", "I"]
         legs = ["L foo", "L foo 5 6", "Lz0 foo 5", "Lq foo 5", "L 999.1.1.1 4", "Ll999.1.1.1 foo 4", "L6 ::1 4",
                 "Le foo 4", "C s f", "C s f t x", "Cs s f t", "Cp s f t", "C"]
         good_legs = ["L foo 5", "C s f t"]
@@ -200,7 +201,8 @@ class FaultTest(unittest.TestCase):
 
     def test_good_subcommands(self) -> None:
         for subcommand in ("S ttl=+5", "S ttl=05", "S ttl=\x0b5", "S ttl=2147483647", "S tos=255", "S tos=99999",
-                           "s ttl=5", "SR ttl=5", "S1 ttl=5", "S\xff ttl=5", "d", "dw", "DW", "Dww"):
+                           "s ttl=5", "SR ttl=5", "S1 ttl=5", "S\xff ttl=5", "d", "dw", "DW", "Dww", "M99:1",
+                           "m3:1 Dcid@h 101", "M03:01 a b"):
             with self.subTest(subcommand=subcommand):
                 self.assertEqual(len(typed(f"Q c f && {subcommand}").subcommands), 1)
 

@@ -16,7 +16,7 @@ from unittest import mock
 from rtpp import __version__, cli, help
 from rtpp.capabilities import BASIC_VERSION, CAPABILITIES
 from rtpp.errors import StartError
-from rtpp.settings import ListenAddress, Settings
+from rtpp.settings import ListenAddress, ModuleSettings, Settings
 
 DEFAULTS = Settings()
 
@@ -497,17 +497,26 @@ class ListenAddresses(unittest.TestCase):
 
 
 class ConfigurationFile(unittest.TestCase):
-    def check(self, text: str) -> str:
-        """The complaint about a file, "" when it is accepted."""
+    def modules(self, text: str) -> tuple[ModuleSettings, ...]:
+        """What a file asks for."""
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "rtpproxy.conf")
             with open(path, "w", encoding="latin-1") as file:
                 file.write(text)
             try:
-                self.assertEqual(parse("--config", path).config_file, path)
-                return ""
+                settings = parse("--config", path)
             except StartError as error:
-                return str(error).replace(path, "FILE")
+                raise StartError(str(error).replace(path, "FILE"))
+            self.assertEqual(settings.config_file, path)
+            return settings.modules
+
+    def check(self, text: str) -> str:
+        """The complaint about a file, "" when it is accepted."""
+        try:
+            self.modules(text)
+            return ""
+        except StartError as error:
+            return str(error)
 
     def test_accepted(self) -> None:
         for text in (
@@ -530,19 +539,71 @@ class ConfigurationFile(unittest.TestCase):
             with self.subTest(text):
                 self.assertEqual(self.check(text), "")
 
-    def test_a_section_for_modules_is_refused(self) -> None:
+    def test_sections_for_modules_are_found_in_all_forms(self) -> None:
         for text in (
-            "modules { }",
-            "MODULES { catch_dtmf { load = x; } }",
-            'a = 1\n"Modules" : {}',
-            '{ "other": 1, "modules": {} }',
-            "a { b; }modules {}",
-            "a = [1, 2]\nmodules = {}",
-            "modules \"catch_dtmf\" {}",
-            "# comment\n\n  modules {}",
+            "modules { catch_dtmf { } }",
+            "modules\n{\n catch_dtmf\n {}\n}",
+            "MODULES { catch_dtmf { load = /usr/lib/rtpproxy/rtpp_catch_dtmf.so; } }",
+            "modules { mine { load = 'catch_dtmf' } }",
+            'a = 1\n"Modules" : { "catch_dtmf": {} }',
+            '{ "other": 1, "modules": { "catch_dtmf": { "load": "catch_dtmf" } } }',
+            "a { b; }modules {catch_dtmf = {}}",
+            "a = [1, 2]\nmodules = {catch_dtmf:{}}",
+            'modules "catch_dtmf" {}',
+            "modules catch_dtmf {}",
+            "# comment\n\n  modules {};modules { catch_dtmf {} }",
         ):
             with self.subTest(text):
-                self.assertIn("has no modules", self.check(text))
+                (module,) = self.modules(text)
+                self.assertEqual((module.kind.__name__, module.values), ("CatchDtmf", {}))
+                self.assertEqual(module.directory, os.getcwd())
+        self.assertEqual(self.modules("modules { }"), ())
+
+    def test_parameters_of_modules(self) -> None:
+        default = {"capt_host": "10.0.0.1", "capt_port": 9060, "capt_ptype": "udp", "capt_id": 101}
+        for text, expected in (
+            ("", {}),
+            ("capt_port = 1; capt_id = 0", {"capt_port": 1, "capt_id": 0}),
+            ("capt_port: 65535\ncapt_id 4294967295\n", {"capt_port": 65535, "capt_id": 2**32 - 1}),
+            ("capt_host homer.example.net; capt_ptype = TCP", {"capt_host": "homer.example.net", "capt_ptype": "tcp"}),
+            ("capt_host = fe80::1:2", {"capt_host": "fe80::1:2"}),
+            ("capt_host = '\\'a\\b'", {"capt_host": "'a\\b"}),
+            ('"capt_host": "\\u0041\\n\\/\\q", "capt_port": "7"', {"capt_host": "A\n/q", "capt_port": 7}),
+            ("capt_host = two  words # no more\n", {"capt_host": "two  words"}),
+            ("capt_host = <<END\nlines\nEND\n", {"capt_host": "lines"}),
+            ("capt_port = 1; capt_port = 2", {"capt_port": 2}),
+        ):
+            with self.subTest(text):
+                (module,) = self.modules("modules { acct_rtcp_hep { " + text + " } }")
+                self.assertEqual((module.name, module.values), ("acct_rtcp_hep", {**default, **expected}))
+
+    def test_errors_of_modules_name_the_line(self) -> None:
+        section = "modules {\n  acct_rtcp_hep {\n    %s\n  }\n}"
+        number = "a whole number from 1 to 65535 is needed"
+        for text, complaint in (
+            ("modules = yes", "line 1: 'modules' is not a section in braces"),
+            ("modules = [ ]", "line 1: 'modules' is not a section in braces"),
+            ("\nmodules { catch_dtmf }", "line 2: 'catch_dtmf' is not a section in braces"),
+            ("modules {\n nosuch { } }", "line 2: module 'nosuch': 'nosuch' is no such file, and no built-in module "
+                                         "(acct_csv, acct_rtcp_hep, catch_dtmf)"),
+            ("modules { catch_dtmf {\n\n pt = 1 } }",
+             "line 3: module 'catch_dtmf': there is no parameter 'pt'; there are: none"),
+            (section % "capt_port = 0", f"line 3: module 'acct_rtcp_hep': capt_port = '0': {number}"),
+            (section % "capt_port = 65536", f"line 3: module 'acct_rtcp_hep': capt_port = '65536': {number}"),
+            (section % "capt_port = x", f"line 3: module 'acct_rtcp_hep': capt_port = 'x': {number}"),
+            (section % "capt_id = -1", "line 3: module 'acct_rtcp_hep': capt_id = '-1': a whole number from 0 to "
+                                       "4294967295 is needed"),
+            (section % "capt_id = 4294967296", "line 3: module 'acct_rtcp_hep': capt_id = '4294967296': a whole "
+                                               "number from 0 to 4294967295 is needed"),
+            (section % "capt_ptype = x", "line 3: module 'acct_rtcp_hep': capt_ptype = 'x': udp or tcp is needed"),
+            (section % "capt_host = ''", "line 3: module 'acct_rtcp_hep': capt_host = '': a host is needed"),
+            (section % "\ncapt_x = 1", "line 4: module 'acct_rtcp_hep': there is no parameter 'capt_x'; there are: "
+                                       "capt_host, capt_port, capt_ptype, capt_id"),
+            (section % "capt_id { }", "line 3: module 'acct_rtcp_hep': 'capt_id' has a section or a list as its "
+                                      "value, not a text"),
+        ):
+            with self.subTest(text):
+                self.assertEqual(self.check(text), f"option --config: 'FILE', {complaint}")
 
     def test_errors_name_the_line(self) -> None:
         table = [
@@ -553,6 +614,8 @@ class ConfigurationFile(unittest.TestCase):
             ("a = 'x\n\n", "line 1: the string that begins with ' has no end"),
             ("a\n/* /* */", "line 2: the comment has no end"),
             ('a = "x\ny"\n}', "line 3: '}' closes nothing"),
+            ("a;\n= b", "line 2: a name is needed before '='"),
+            ("a {" * 101, "line 1: more than 100 sections in one another"),
         ]
         for text, complaint in table:
             with self.subTest(text):
