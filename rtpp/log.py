@@ -106,6 +106,7 @@ class LogWriter(logging.Handler):
         self._targets = targets
         self._lines: queue.Queue[Optional[tuple[int, str]]] = queue.Queue(QUEUE_LINES)
         self._dropped = 0
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -135,7 +136,13 @@ class LogWriter(logging.Handler):
                 pass  # a closed terminal or a full disk behind stderr must not end the log thread
 
     def close(self) -> None:
-        """Write what is queued, wait for it (two seconds at most), and end the thread."""
+        """Write what is queued, wait for it (two seconds at most), and end the thread.
+
+        The interpreter calls it once more when it ends, for all handlers of logging.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._lines.put(None, timeout=1.0)
             self._thread.join(timeout=2.0)
