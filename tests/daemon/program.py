@@ -25,6 +25,10 @@ SCRIPT = os.path.join(ROOT, "rtpproxy.py")
 PATIENCE = 10.0  # seconds after which a test fails rather than waits; the machine may be busy
 HAS_PROC = os.path.isdir("/proc/self/task")
 _cookies = itertools.count(1)
+_byte_code = tempfile.TemporaryDirectory(prefix="rtpproxy-test-")  # compile once, not in each program
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if name not in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")}
+ENVIRONMENT["PYTHONPYCACHEPREFIX"] = _byte_code.name
 
 
 def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = PATIENCE) -> None:
@@ -62,7 +66,7 @@ class Program:
         self._log = open(f"{self.directory}/log", "ab")
         popen.setdefault("stderr", self._log)
         popen.setdefault("stdin", subprocess.DEVNULL)
-        popen.setdefault("env", {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
+        popen.setdefault("env", ENVIRONMENT)
         self._old_pid = self._read_pid()
         self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
         self.pid = self.process.pid

@@ -25,40 +25,48 @@ from tests.daemon.program import (
 )
 
 
+class Shared:
+    """One program with a control socket of each kind, for all tests that need nothing special."""
+
+    program: Program
+    udp_port: int
+    udp6_port: int
+    tcp_port: int
+    tcp6_port: int
+
+
+def setUpModule() -> None:
+    Shared.udp_port, Shared.tcp_port = free_port(), free_port(socket.SOCK_STREAM)
+    Shared.udp6_port, Shared.tcp6_port = free_port(), free_port(socket.SOCK_STREAM)
+    options = (f"-l 127.0.0.1 -d WARN -s udp:127.0.0.1:{Shared.udp_port} -s tcp:localhost:{Shared.tcp_port} "
+               "-s unix:{dir}/unix -s cunix:{dir}/cunix")
+    if has_ipv6():
+        options += f" -s udp6:::1:{Shared.udp6_port} -s tcp6:::1:{Shared.tcp6_port}"
+    Shared.program = Program(options)
+
+
+def tearDownModule() -> None:
+    try:
+        assert Shared.program.stop() == 0
+        assert "Traceback" not in Shared.program.log(), Shared.program.log()
+    finally:
+        Shared.program.close()
+
+
 class SharedProgram(ProgramCase):
-    """One program with a control socket of each kind serves all tests of a class."""
-
-    shared: Program
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.udp_port, cls.tcp_port = free_port(), free_port(socket.SOCK_STREAM)
-        cls.udp6_port, cls.tcp6_port = free_port(), free_port(socket.SOCK_STREAM)
-        options = (f"-l 127.0.0.1 -d WARN -s udp:127.0.0.1:{cls.udp_port} -s tcp:localhost:{cls.tcp_port} "
-                   "-s unix:{dir}/unix -s cunix:{dir}/cunix")
-        if has_ipv6():
-            options += f" -s udp6:::1:{cls.udp6_port} -s tcp6:::1:{cls.tcp6_port}"
-        cls.shared = Program(options)
-        cls.unix_path, cls.cunix_path = f"{cls.shared.directory}/unix", f"{cls.shared.directory}/cunix"
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        try:
-            assert cls.shared.stop() == 0
-            assert "Traceback" not in cls.shared.log(), cls.shared.log()
-        finally:
-            cls.shared.close()
+    def setUp(self) -> None:
+        self.unix_path, self.cunix_path = (f"{Shared.program.directory}/{name}" for name in ("unix", "cunix"))
 
     def datagrams(self) -> Datagrams:
-        client = Datagrams(self.udp_port)
+        client = Datagrams(Shared.udp_port)
         self.addCleanup(client.close)
         return client
 
     def stream_clients(self) -> list[Lines]:
         """A fresh client of each kind of stream of lines."""
-        clients = [Lines(("127.0.0.1", self.tcp_port)), Lines(self.cunix_path)]
+        clients = [Lines(("127.0.0.1", Shared.tcp_port)), Lines(self.cunix_path)]
         if has_ipv6():
-            clients.append(Lines(("::1", self.tcp6_port)))
+            clients.append(Lines(("::1", Shared.tcp6_port)))
         for client in clients:
             self.addCleanup(client.close)
         return clients
@@ -163,7 +171,7 @@ class DatagramTest(SharedProgram):
 
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_ipv6(self) -> None:
-        client = Datagrams(self.udp6_port, "::1", socket.AF_INET6)
+        client = Datagrams(Shared.udp6_port, "::1", socket.AF_INET6)
         self.addCleanup(client.close)
         self.assertEqual(client.raw(b"c1 V"), b"c1 20040107\n")
         self.assertEqual(client.raw(b"c1 I"), b"c1 20040107\n")
