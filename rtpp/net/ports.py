@@ -17,7 +17,7 @@ import socket
 from collections.abc import Iterator
 from typing import Callable, TypeVar
 
-from rtpp.net.addresses import IPV4, IPV6, socket_address
+from rtpp.net.addresses import IPV4, IPV6, Address, socket_address
 from rtpp.settings import ListenAddress
 
 RECEIVE_BUFFER = 256 * 1024  # bytes, per socket
@@ -120,3 +120,29 @@ def set_tos(bound: socket.socket, tos: int) -> None:
         bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
     except OSError:
         pass
+
+
+def connected_twin(bound: socket.socket, remote: Address) -> socket.socket:
+    """A second socket on the address of `bound`, connected to `remote`. Raises OSError.
+
+    The kernel delivers to it what comes from `remote`. The permission to share the port is withdrawn at once, or
+    another program could take it.
+    """
+    twin = socket.socket(bound.family, socket.SOCK_DGRAM | _NONBLOCK)
+    try:
+        if bound.family == IPV6:
+            twin.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        else:
+            twin.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, bound.getsockopt(socket.IPPROTO_IP, socket.IP_TOS))
+        for each in (bound, twin):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        twin.bind(bound.getsockname())
+        twin.connect(remote)
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    except OSError:
+        twin.close()
+        raise
+    finally:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return twin

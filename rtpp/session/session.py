@@ -21,6 +21,7 @@ from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import Stats
 
 if TYPE_CHECKING:
+    from rtpp.session.connected import Connector
     from rtpp.session.fork import Fork
     from rtpp.session.notify import Notification
     from rtpp.session.player import Player
@@ -104,13 +105,14 @@ class Leg:
 class Session:
     """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included."""
 
-    __slots__ = ("call_id", "callee", "caller", "complete", "created", "ended", "fork", "log", "notification",
-                 "schedule", "shared_file", "strong", "tag")
+    __slots__ = ("call_id", "callee", "caller", "complete", "connector", "created", "ended", "fork", "log",
+                 "notification", "schedule", "shared_file", "strong", "tag")
 
     def __init__(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], settings: Settings,
-                 stats: Stats, schedule: Schedule, now: float) -> None:
+                 stats: Stats, schedule: Schedule, connector: Connector, now: float) -> None:
         """`addresses` are where the legs of caller and callee are bound; `now` is monotonic seconds."""
         self.schedule = schedule
+        self.connector = connector
         self.call_id = call_id
         self.tag = tag
         self.created = now
