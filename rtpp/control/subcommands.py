@@ -107,6 +107,8 @@ def check_modules(command: parser.Command, modules: Optional[ModuleCalls]) -> No
 def run_subcommands(executor: Executor, session: Session, addressed: Leg, commands: tuple[parser.Subcommand, ...],
                     reply: str, room: int) -> str:
     """The main reply, completed with the results."""
+    if not commands:
+        return reply
     run = _Run(executor, session, addressed)
     results: list[str] = []
     for command in commands:

@@ -20,7 +20,7 @@ from typing import Callable, TypeVar
 from rtpp.net.addresses import IPV4, IPV6, Address, socket_address
 from rtpp.settings import ListenAddress
 
-RECEIVE_BUFFER = 256 * 1024  # bytes, per socket
+RECEIVE_BUFFER = 256 * 1024  # bytes, per RTP socket; RTCP does with the system's default
 BUSY = (errno.EADDRINUSE, errno.EACCES)  # this pair is not to be had; the next one may be
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 
@@ -91,6 +91,7 @@ def bind_pair(address: ListenAddress, port: int, tos: int) -> tuple[socket.socke
     """Two non-blocking sockets on `port` and `port + 1`. Raises OSError; then nothing is left open."""
     rtp = _bind(address, port, tos)
     try:
+        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return rtp, _bind(address, port + 1, tos)
     except OSError:
         rtp.close()
@@ -107,7 +108,6 @@ def _bind(address: ListenAddress, port: int, tos: int) -> socket.socket:
         bound.bind(socket_address(address.host, port, address.family))
         if tos >= 0 and address.family == IPV4:
             set_tos(bound, tos)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     except OSError:
         bound.close()
         raise

@@ -23,6 +23,7 @@ An *asymmetric* stream does not learn: the host must be the known one, its port 
 from __future__ import annotations
 
 from enum import Enum
+from logging import INFO
 from typing import Optional
 
 from rtpp.log import CallLog
@@ -103,7 +104,8 @@ class Latch:
             self.update_time = now
         if self.untrusted or remote == self.remote:
             return False
-        self._log.info("pre-filling %s's %s address with %s", self._who, self._protocol, _show(remote))
+        if self._log.isEnabledFor(INFO):  # most set-ups come this way, four times
+            self._log.info("pre-filling %s's %s address with %s", self._who, self._protocol, _show(remote))
         if self.remote is not None and self.latched:
             self.previous = self.remote
         self.remote = remote
@@ -111,10 +113,10 @@ class Latch:
         return True
 
     def set_asymmetric(self, asymmetric: bool) -> None:
-        self.asymmetric = asymmetric
-        if asymmetric:
-            self.latched = True
-        self._settle()
+        if asymmetric or self.asymmetric:
+            self.asymmetric = asymmetric
+            self.latched = self.latched or asymmetric
+            self._settle()
 
     def guess(self, rtp_source: Address) -> bool:
         """RTP was filled in with `rtp_source`: RTCP is likely one port above. Returns whether that is news."""

@@ -141,7 +141,7 @@ class Session:
     def owns(self, address: Address) -> bool:
         """Whether one of the session's own sockets receives at `address`."""
         port = address[1]
-        return any(stream.port == port and stream.is_at(address) for stream in self.streams)
+        return any([stream.port == port and stream.is_at(address) for stream in self.streams])
 
     def refresh(self, now: float) -> None:
         """A command found the session."""
