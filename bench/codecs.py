@@ -15,7 +15,7 @@ import time
 from array import array
 from collections.abc import Callable
 
-from rtpp.codecs import g711, g722, g729, gsm, ima_adpcm, ms_adpcm
+from rtpp.codecs import g711, g722, g729, gsm, ima_adpcm, libgsm, ms_adpcm
 
 RATE = 8000
 RUNS = 7
@@ -55,6 +55,9 @@ def coders() -> dict[str, tuple[Callable[[], Encode], Callable[[], Decode]]]:
             lambda: ima_adpcm.Decoder(1, ima_adpcm.BLOCK_BYTES).decode,
         ),
     }
+    if libgsm.library():
+        known["libgsm"] = (gsm.encoder, gsm.decoder)
+        known["libgsm-wav"] = (gsm.block_encoder, gsm.block_decoder)
     if g729.available():
         known["g729"] = (lambda: g729.Encoder().encode, lambda: g729.Decoder().decode)
     return known

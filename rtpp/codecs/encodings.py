@@ -121,8 +121,8 @@ ENCODINGS = {
             gsm.BLOCK_SAMPLES,
             gsm.BLOCK_BYTES,
             1,
-            lambda _channels, _big: gsm.BlockEncoder().encode,
-            lambda _channels, _big, _block: gsm.BlockDecoder().decode,
+            lambda _channels, _big: gsm.block_encoder(),
+            lambda _channels, _big, _block: gsm.block_decoder(),
         ),
     )
 }

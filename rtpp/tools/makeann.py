@@ -107,7 +107,7 @@ def _encoders(options: Options) -> Iterator[tuple[str, Encode, bool]]:
     """Path, encoder and whether it takes only whole blocks, for each codec that there is."""
     template = options.template
     yield f"{template}.0", g711.encode_ulaw, False
-    yield f"{template}.3", gsm.Encoder().encode, True
+    yield f"{template}.3", gsm.encoder(), True
     try:
         yield f"{template}.18", g729.Encoder(options.silence_detection).encode, True
     except g729.CodecUnavailable as error:
