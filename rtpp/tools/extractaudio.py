@@ -88,6 +88,7 @@ class Extraction:
         self._progress = Progress(sys.stderr)
         self._complaints = Complaints()
         self._loaded: list[str] = []
+        self._start_time = 0.0  # of the call, seconds since 1970
         self._measures = {side: SideMeasures() for side in Side} if options.plot else {}
 
     def run(self) -> None:
@@ -125,6 +126,7 @@ class Extraction:
         """The channels on their time scale, and about how many samples they last."""
         channels = self._recordings.channels
         spans = [channel.packets.time_span() for channel in channels]
+        self._start_time = min((first for first, _ in spans), default=0.0)
         if self._options.synchronous:
             starts = start_offsets([first for first, _ in spans])
             voices = [
@@ -232,7 +234,7 @@ class Extraction:
         sides = [(names[side], self._measures[side]) for side in Side]
         try:
             with open(path, "w", encoding="utf-8") as file:
-                file.write(picture.draw(os.path.basename(self._options.outfile), sides, samples))
+                file.write(picture.draw(os.path.basename(self._options.outfile), self._start_time, sides, samples))
         except OSError as error:
             raise Failure(f"{path}: can't write the picture: {error.strerror}") from error
 
