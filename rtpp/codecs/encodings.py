@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import g711, gsm, ima_adpcm, ms_adpcm, pcm
+from . import adpcm, g711, gsm, ima_adpcm, ms_adpcm, pcm
 
 Encode = Callable[["array[int]"], bytes]
 Decode = Callable[[bytes], "array[int]"]
@@ -99,7 +99,7 @@ ENCODINGS = {
             "IMA ADPCM",
             4,
             ima_adpcm.BLOCK_FRAMES,
-            ima_adpcm.BLOCK_BYTES,
+            adpcm.BLOCK_BYTES,
             2,
             lambda channels, _big: ima_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ima_adpcm.Decoder(channels, block).decode,
@@ -109,7 +109,7 @@ ENCODINGS = {
             "Microsoft ADPCM",
             4,
             ms_adpcm.BLOCK_FRAMES,
-            ms_adpcm.BLOCK_BYTES,
+            adpcm.BLOCK_BYTES,
             2,
             lambda channels, _big: ms_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ms_adpcm.Decoder(channels, block).decode,
