@@ -34,6 +34,7 @@ class Encoding:
     most_channels: how many channels the encoding can interleave.
     make_encoder: of (channels, big_endian).
     make_decoder: of (channels, big_endian, bytes in a block as the file's header tells).
+    independent_blocks: what a block becomes depends on no other block.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Encoding:
     most_channels: int
     make_encoder: Callable[[int, bool], Encode]
     make_decoder: Callable[[int, bool, int], Decode]
+    independent_blocks: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -113,6 +115,7 @@ ENCODINGS = {
             2,
             lambda channels, _big: ms_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ms_adpcm.Decoder(channels, block).decode,
+            independent_blocks=True,
         ),
         Encoding(
             "gsm610",

@@ -25,6 +25,7 @@ from rtpp.tools.extract.measures import ChannelMeasures, SideMeasures
 from rtpp.tools.extract.messages import Complaints, warn
 from rtpp.tools.extract.mixing import Block, Voice, mix, mono, stereo
 from rtpp.tools.extract.options import USAGE, BadValue, Options, UsageError, parse
+from rtpp.tools.extract.parallel import accelerate
 from rtpp.tools.extract.progress import Progress
 from rtpp.tools.extract.timeline import RATE, play, start_offsets
 
@@ -163,7 +164,7 @@ class Extraction:
         first = next(mixed, None)
         if first is None:
             return 0
-        writer = self._open()
+        writer = accelerate(self._open(), length * (2 if self._options.stereo else 1))
         written = position = 0
         combine = stereo if self._options.stereo else mono
         try:

@@ -7,6 +7,7 @@ last block can be short; G.711 takes it as it is, the others get it filled up wi
 from __future__ import annotations
 
 import getopt
+import os
 import sys
 from array import array
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def make(options: Options) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(closing(_open_source(options.source)))
         outputs = [
-            Output(path, stack.enter_context(_create(path)), encode, whole_blocks)
+            Output(path, stack.enter_context(_create(path, options.source)), encode, whole_blocks)
             for path, encode, whole_blocks in _encoders(options)
         ]
         for chunk in read_chunks(source, options):
@@ -117,9 +118,11 @@ def _encoders(options: Options) -> Iterator[tuple[str, Encode, bool]]:
     yield f"{template}.9", g722.Encoder().encode, True
 
 
-def _create(path: str) -> FileIO:
+def _create(path: str, source: str) -> FileIO:
     """Unbuffered: chunks are large, and so every error appears where it can be told which file it is of."""
     try:
+        if os.path.exists(path) and os.path.samefile(path, source):
+            raise Failure(f"can't open {path} for writing: it is the input")
         return open(path, "wb", buffering=0)
     except OSError as error:
         raise Failure(f"can't open {path} for writing: {error.strerror}") from error

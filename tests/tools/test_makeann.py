@@ -156,6 +156,13 @@ class Errors(MakingCase):
             self.assertTrue(result.errors.startswith("makeann: "))
             self.assertIn(text, result.errors)
 
+    def test_the_input_is_never_overwritten(self) -> None:
+        os.rename(self.save(tone(1000, 8000, 160)), self.path("prompt.8"))
+        result = self.make(self.path("prompt.8"), self.out)
+        self.assertEqual(result.status, 1)
+        self.assertEqual(result.errors, f"makeann: can't open {self.out}.8 for writing: it is the input\n")
+        self.assertEqual(os.path.getsize(self.path("prompt.8")), 320)
+
     def test_nothing_to_repeat(self) -> None:
         path = self.save(array("h"))
         result = self.make("-L", "-l", "5", path, self.out)
