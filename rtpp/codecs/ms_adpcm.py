@@ -78,8 +78,10 @@ def _best_predictor(signal: list[int]) -> int:
     """
     new, old, older = signal[2:], signal[1:-1], signal[:-2]
     new_new, new_old, new_older = sum(map(mul, new, new)), sum(map(mul, new, old)), sum(map(mul, new, older))
-    old_old, old_older = sum(map(mul, old, old)), sum(map(mul, old, older))
-    older_older = sum(map(mul, older, older))
+    # the same sums one sample earlier
+    old_old = new_new - new[-1] * new[-1] + old[0] * old[0]
+    old_older = new_old - new[-1] * old[-1] + old[0] * older[0]
+    older_older = old_old - old[-1] * old[-1] + older[0] * older[0]
     energies = []
     for a, b in COEFFICIENTS:
         # sum of (new - a / 256 * old - b / 256 * older) ** 2
