@@ -24,7 +24,7 @@ from rtpp.tools.extract.loading import Channel, Recordings, Side, scan
 from rtpp.tools.extract.measures import ChannelMeasures, SideMeasures
 from rtpp.tools.extract.messages import Complaints, warn
 from rtpp.tools.extract.mixing import Block, Voice, mix, mono, stereo
-from rtpp.tools.extract.options import USAGE, BadValue, Options, UsageError, parse
+from rtpp.tools.extract.options import HELP, USAGE, BadValue, HelpWanted, Options, UsageError, parse
 from rtpp.tools.extract.parallel import accelerate
 from rtpp.tools.extract.progress import Progress
 from rtpp.tools.extract.timeline import RATE, play, start_offsets
@@ -46,6 +46,9 @@ class Failure(Exception):
 def main() -> None:
     try:
         options = parse(sys.argv[1:])
+    except HelpWanted:
+        sys.stdout.write(HELP)
+        return
     except UsageError as error:
         if str(error):
             warn(str(error))

@@ -21,6 +21,21 @@ from rtpp.codecs.reader import Reader, open_reader
 
 PROGRAM = "makeann"
 USAGE = "usage: makeann [-l limit [-L]] [-v] infile [outfile_template]\n"
+HELP = (
+    USAGE
+    + """
+Encodes a prompt with every codec that rtpproxy can play, each into a file of its own: outfile_template, or infile,
+with the RTP payload type behind (.0 PCMU, .3 GSM, .8 PCMA, .9 G.722, .18 G.729). infile is headerless 16-bit
+little-endian audio, WAV or AU; mono, 8000 samples per second.
+
+  -l limit   stop after so many samples
+  -L         begin again at the end of infile, until the limit
+  -v         let G.729 leave silence out
+  --help     this text
+
+More in makeann(1).
+"""
+)
 RATE = 8000  # samples per second
 BLOCK = 160  # samples
 CHUNK = 100 * BLOCK  # samples read at once
@@ -52,6 +67,9 @@ class Output(NamedTuple):
 
 
 def main() -> None:
+    if "--help" in sys.argv[1:]:
+        sys.stdout.write(HELP)
+        return
     try:
         make(parse(sys.argv[1:]))
     except getopt.GetoptError as error:

@@ -25,6 +25,14 @@ class Usage(ExtractingCase):
             self.assertEqual((result.status, result.output), (1, ""), arguments)
             self.assertIn("usage: extractaudio", result.errors)
 
+    def test_help_tells_every_option(self) -> None:
+        result = self.run_tool("--help", "-S")
+        self.assertEqual((result.status, result.errors), (0, ""))
+        self.assertTrue(result.output.startswith("usage: extractaudio "))
+        for option in ("-A", "-B", "-D", "-F", "-S", "-d", "-e", "-i", "-n", "-s", "--alice-crypto", "--bob-crypto",
+                       "--plot", "--help"):  # fmt: skip
+            self.assertRegex(result.output, rf"(?m)^  (\S+ \S+, )?{option}\b")
+
     def test_unknown_formats_list_the_known(self) -> None:
         for option, kind, known in (("-F", "file", "wav"), ("-D", "data", "pcm_16")):
             result = self.run_tool(option, "nosuch", "call", "out")

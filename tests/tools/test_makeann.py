@@ -128,6 +128,14 @@ class Audio(MakingCase):
             self.assertEqual(self.output("0"), expected["0"] * 2)
 
 
+class Help(MakingCase):
+    def test_help(self) -> None:
+        result = self.make("--help")
+        self.assertEqual((result.status, result.errors), (0, ""))
+        for word in ("usage: makeann ", "-l limit", "-L ", "-v ", ".18"):
+            self.assertIn(word, result.output)
+
+
 class Errors(MakingCase):
     def test_usage(self) -> None:
         for arguments in ([], ["a", "b", "c"], ["-x", "a"], ["-l"]):
