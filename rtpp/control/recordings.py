@@ -63,7 +63,7 @@ class Recordings:
     def _open(self, session: Session, name: str) -> SharedFile:
         if self._spool is None:
             raise OSError("directory for saving local recordings is not configured, see -r")
-        return SharedFile(self._spool, self._spool.open(name, self._layout, session.log))
+        return SharedFile(self._spool, self._spool.open(name, self._layout, session.log), name)
 
     def _record_pair(self, leg: Leg, name: str) -> bool:
         """RTP and RTCP in a file each."""
@@ -125,6 +125,10 @@ class Recordings:
         single_file = command.single_file and self._settings.record_pcap
         with self._table.lock:
             if leg.recording is not None:
+                return True
+            shared = leg.session.shared_file
+            if single_file and shared is not None and shared.in_use and shared.name == command.target:
+                self._attach_shared(leg, shared)
                 return True
         if single_file:
             return self._record_single(leg, command.target)

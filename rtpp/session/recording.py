@@ -37,9 +37,10 @@ class Sink(Protocol):
 class SharedFile:
     """A file that several streams are recorded into; it ends with the last of them."""
 
-    def __init__(self, spool: Spool, file: RecordingFile) -> None:
+    def __init__(self, spool: Spool, file: RecordingFile, name: str) -> None:
         self.spool = spool
         self.file = file
+        self.name = name
         self._users = 0
 
     @property

@@ -24,7 +24,8 @@ from rtpp.tools.extract.loading import Channel, Recordings, Side, scan
 from rtpp.tools.extract.measures import ChannelMeasures, SideMeasures
 from rtpp.tools.extract.messages import Complaints, warn
 from rtpp.tools.extract.mixing import Block, Voice, mix, mono, stereo
-from rtpp.tools.extract.options import USAGE, BadValue, Options, UsageError, parse
+from rtpp.tools.extract.options import HELP, USAGE, BadValue, HelpWanted, Options, UsageError, parse
+from rtpp.tools.extract.parallel import accelerate
 from rtpp.tools.extract.progress import Progress
 from rtpp.tools.extract.timeline import RATE, play, start_offsets
 
@@ -45,6 +46,9 @@ class Failure(Exception):
 def main() -> None:
     try:
         options = parse(sys.argv[1:])
+    except HelpWanted:
+        sys.stdout.write(HELP)
+        return
     except UsageError as error:
         if str(error):
             warn(str(error))
@@ -88,6 +92,7 @@ class Extraction:
         self._progress = Progress(sys.stderr)
         self._complaints = Complaints()
         self._loaded: list[str] = []
+        self._start_time = 0.0  # of the call, seconds since 1970
         self._measures = {side: SideMeasures() for side in Side} if options.plot else {}
 
     def run(self) -> None:
@@ -125,6 +130,7 @@ class Extraction:
         """The channels on their time scale, and about how many samples they last."""
         channels = self._recordings.channels
         spans = [channel.packets.time_span() for channel in channels]
+        self._start_time = min((first for first, _ in spans), default=0.0)
         if self._options.synchronous:
             starts = start_offsets([first for first, _ in spans])
             voices = [
@@ -161,7 +167,7 @@ class Extraction:
         first = next(mixed, None)
         if first is None:
             return 0
-        writer = self._open()
+        writer = accelerate(self._open(), length * (2 if self._options.stereo else 1))
         written = position = 0
         combine = stereo if self._options.stereo else mono
         try:
@@ -232,7 +238,7 @@ class Extraction:
         sides = [(names[side], self._measures[side]) for side in Side]
         try:
             with open(path, "w", encoding="utf-8") as file:
-                file.write(picture.draw(os.path.basename(self._options.outfile), sides, samples))
+                file.write(picture.draw(os.path.basename(self._options.outfile), self._start_time, sides, samples))
         except OSError as error:
             raise Failure(f"{path}: can't write the picture: {error.strerror}") from error
 

@@ -165,7 +165,11 @@ class CopyTest(CallCase):
     def test_named_single_file(self) -> None:
         call = self.call("-P")
         self.assertEqual(call.say("Cs c1 myname.pcap ft"), "0")
+        self.assertEqual(call.say("Cs c1 myname.pcap tt ft"), "0")  # the other leg joins
         self.assertEqual(self.names(), ["myname.pcap"])
+        call.talk(3)
+        call.say("D c1 ft tt")
+        self.assertTrue(eventually(lambda: len(records(self.directory / "rec/myname.pcap")) == 6))
 
     def test_to_a_host(self) -> None:
         call = self.call()

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from rtpp.recording import formats
-from tests.recording.captures import START, adhoc, pcap_file, rtp
+from tests.recording.captures import START, adhoc, pcap, pcap_file, rtp
 from tests.rtp.srtp_sender import encrypt
 from tests.tools.extracting import FRAME, LOUD_SAMPLE, ExtractingCase, runs, stream
 
@@ -24,6 +24,14 @@ class Usage(ExtractingCase):
             result = self.run_tool(*arguments)
             self.assertEqual((result.status, result.output), (1, ""), arguments)
             self.assertIn("usage: extractaudio", result.errors)
+
+    def test_help_tells_every_option(self) -> None:
+        result = self.run_tool("--help", "-S")
+        self.assertEqual((result.status, result.errors), (0, ""))
+        self.assertTrue(result.output.startswith("usage: extractaudio "))
+        for option in ("-A", "-B", "-D", "-F", "-S", "-d", "-e", "-i", "-n", "-s", "--alice-crypto", "--bob-crypto",
+                       "--plot", "--help"):  # fmt: skip
+            self.assertRegex(result.output, rf"(?m)^  (\S+ \S+, )?{option}\b")
 
     def test_unknown_formats_list_the_known(self) -> None:
         for option, kind, known in (("-F", "file", "wav"), ("-D", "data", "pcm_16")):
@@ -114,6 +122,30 @@ class Inputs(ExtractingCase):
         self.assertIn("pcount=2, min_seq=0, max_seq=1,", result.output)
         self.assertIn("extractaudio: input file truncated, 1 bytes are missing\n", result.errors)
         self.assertEqual(len(self.extract("-A", broken, "-B", good)), 2 * FRAME)
+
+    def test_a_cut_pcap_keeps_its_whole_packets(self) -> None:
+        whole = pcap(stream(3, ssrc=1))
+        good = self.save_packets("b", stream(1, ssrc=2))
+        last = (len(whole) - 24) // 3
+        for cut in (1, last - 16, last - 1):  # in a payload, behind a record header, inside one
+            broken = self.save("a", whole[:-cut])
+            result = self.run_tool("-A", broken, self.out)
+            self.assertEqual(result.status, 1)
+            self.assertIn("pcount=2, min_seq=0, max_seq=1,", result.output)
+            self.assertIn("extractaudio: broken or truncated PCAP file\n", result.errors)
+            self.assertEqual(len(self.extract("-A", broken, "-B", good)), 2 * FRAME)
+
+    def test_captures_that_cannot_be_read(self) -> None:
+        frames = [(START, bytes(60))]
+        for data, text in (
+            (pcap_file(frames, link_type=105), "unsupported data-link type in the PCAP: 105"),
+            (pcap_file(frames, version=(2, 3)), "unsupported version of the PCAP: 2.3"),
+            (pcap_file([])[:23], "invalid PCAP format"),
+            (b"\x63" + bytes(40), "invalid format, 0 packets loaded"),
+        ):
+            result = self.run_tool("-A", self.save("a", data), self.out)
+            self.assertEqual(result.status, 1)
+            self.assertIn(f"extractaudio: {text}\n", result.errors)
 
 
 class Outputs(ExtractingCase):
@@ -216,6 +248,7 @@ class Scanning(ExtractingCase):
             (whole, "5"),
             (whole[:-1], "-1"),
             (whole + b"x", "-1"),
+            (whole + adhoc(stream(1, first=2)), "6"),  # repeated packets count
             (b"", "-1"),
             (adhoc([(START, bytes(size)) for size in (8, 11, 12, 13)]), "2"),
             (adhoc([(START, bytes(8))] * 9), "0"),  # reports of a receiver, nothing else

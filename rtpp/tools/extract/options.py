@@ -20,6 +20,30 @@ usage: extractaudio [-idsne] [-F file_fmt] [-D data_fmt] [--plot picture.svg] rd
        extractaudio -S [-A answer_cap] [-B originate_cap]
 """
 
+HELP = (
+    USAGE
+    + """
+Makes an audio file of what rtpproxy, or anything that writes pcap, recorded of a call. The recordings are
+rdir.a.rtp, what the answering party sent (side A), and rdir.o.rtp, what the originating party sent (side B).
+
+  -A file, -B file       the recording of side A, of side B; one is enough
+  --alice-crypto CSPEC, --bob-crypto CSPEC
+                         side A, side B is SRTP; CSPEC is "<suite>:<base64 key>"
+  -S                     only count the packets of each recording
+  -s                     stereo: side A left, side B right
+  -F file_fmt            container, default wav; an unknown name lists all
+  -D data_fmt            encoding, default gsm610, with -s ms_adpcm; an unknown name lists all
+  --plot picture.svg     draw the call: waveforms, loss, jitter, silence
+  -n                     ignore times: no silence, sources one after another
+  -e                     fail when one of the recordings cannot be loaded
+  -d                     delete the recordings at the end
+  -i                     run with the lowest priority
+  --help                 this text
+
+Every link becomes another name of outfile. More in extractaudio(1).
+"""
+)
+
 DEFAULT_CONTAINER = "wav"
 DEFAULT_MONO, DEFAULT_STEREO = "gsm610", "ms_adpcm"
 
@@ -31,6 +55,10 @@ _BASE64 = frozenset(string.ascii_letters + string.digits + "+/")
 
 class UsageError(Exception):
     """A command line that cannot be carried out. The text, which may be empty, precedes the usage."""
+
+
+class HelpWanted(Exception):
+    """The command line asks for help and nothing else."""
 
 
 class BadValue(Exception):
@@ -69,12 +97,14 @@ class Options:
 
 
 def parse(arguments: list[str]) -> Options:
-    """Raises UsageError and BadValue."""
+    """Raises HelpWanted, UsageError and BadValue."""
     try:
-        given, rest = getopt.gnu_getopt(arguments, "idsneSF:D:A:B:", ["alice-crypto=", "bob-crypto=", "plot="])
+        given, rest = getopt.gnu_getopt(arguments, "idsneSF:D:A:B:", ["alice-crypto=", "bob-crypto=", "plot=", "help"])
     except getopt.GetoptError as error:
         raise UsageError(str(error)) from error
     flags = {name for name, _ in given}
+    if "--help" in flags:
+        raise HelpWanted
     values = dict(given)
     container = _format(values.get("-F", DEFAULT_CONTAINER), "file", _FILE_FORMATS)
     encoding = _format(values.get("-D", DEFAULT_STEREO if "-s" in flags else DEFAULT_MONO), "data", _DATA_FORMATS)
