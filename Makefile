@@ -1,4 +1,4 @@
-# all test interop bench lint install uninstall clean
+# all test interop bench demo lint install uninstall clean
 PYTHON ?= python3
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -25,6 +25,9 @@ interop:
 bench:
 	$(PYTHON) -m bench
 
+demo:
+	$(PYTHON) -m demo $(if $(KEEP),--keep)
+
 lint: $(VENV)/bin/ruff
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -44,4 +47,4 @@ clean:
 	rm -rf build .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: all test interop bench lint install uninstall clean
+.PHONY: all test interop bench demo lint install uninstall clean
