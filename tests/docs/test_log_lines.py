@@ -108,7 +108,8 @@ class LogLines(unittest.TestCase):
 
     def test_wrong_lines_are_found(self) -> None:
         for line in ("session timeout", "INFO:c:expire: session over", "WARN:c:expire: session timeout",
-                     "INFO:c:create: session timeout", "WARN:c:_guarded: command refused: E50 no_session: no such thing",
+                     "INFO:c:create: session timeout",
+                     "WARN:c:_guarded: command refused: E50 no_session: no such thing",
                      "WARN:c:_guarded: command refused: E51 no_session: no session, or it cannot be recorded"):
             self.assertIsNotNone(self.reason_against(line), line)
         self.assertIsNone(self.reason_against("INFO:c:expire: session timeout"))
