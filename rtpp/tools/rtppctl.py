@@ -83,7 +83,10 @@ class _Task:
 
     def act(self, verb: str, both_ways: bool = False) -> int:
         """Send a command about the sessions that are meant, and once more for the other party if both are meant."""
-        for from_tag, to_tag in self.tags():
+        meant = self.tags()
+        if self.options.from_tag is None and verb != "S":  # for all but S, a tag without number means all its media
+            meant = list(dict.fromkeys((tag.rpartition(";")[0] or tag, other) for tag, other in meant))
+        for from_tag, to_tag in meant:
             self.client.demand(command(verb, self.options.call_id, from_tag, to_tag))
             if both_ways:
                 self.client.demand(command(verb, self.options.call_id, gather.ANY_TAG, from_tag))

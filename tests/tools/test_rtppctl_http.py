@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from rtpp.help import HELP
-from tests.daemon.program import Lines, ProgramCase, free_port
+from tests.daemon.program import Lines, ProgramCase, free_port, wait_until
 from tests.tools.calling import Terminal, rtppctl_run
 
 EVIL = "<script>\x1b[2J"  # a call-id that a browser or a terminal would obey
@@ -38,7 +38,8 @@ class OtherPages(unittest.TestCase):
 
     def test_odd_sessions(self) -> None:
         """Values that are missing or of another kind are shown as unknown."""
-        odd = [{}, {"call_id": EVIL, "caller": 5, "callee": {"remote": None, "loss": "x"}, "age": "old", "diagnosis": 1},
+        odd = [{}, {"call_id": EVIL, "caller": 5, "callee": {"remote": None, "loss": "x"}, "age": "old",
+                    "diagnosis": 1},
                {"call_id": None, "caller": {"jitter": True, "loss": 1.5, "on_hold": True}, "diagnosis": [1, {}]}]
         body = json.dumps({"sessions": odd}).encode()
         for words in (["sessions"], ["session", "x"]):
@@ -99,17 +100,23 @@ class StatusPage(ProgramCase):
         self.assertIn("no session with call-id none", self.ctl("session", "none", status=1))
         self.assertIn("no session with call-id call and tag x", self.ctl("session", "call", "x", status=1))
 
+    def recorded(self) -> list[tuple[bool, bool]]:
+        """Whether the parties of each medium are recorded."""
+        return sorted((one["caller"]["recording"], one["callee"]["recording"])
+                      for one in json.loads(self.ctl("session", "call", "--json")))
+
     def test_acting_without_tags(self) -> None:
         self.ctl("record", "call")
-        self.assertTrue(all(one["caller"]["recording"] and one["callee"]["recording"]
-                            for one in json.loads(self.ctl("session", "call", "--json"))))
+        # Both media have the same name for their recording: the first gets it.
+        wait_until(lambda: self.recorded() == [(False, False), (True, True)], lambda: f"{self.recorded()}")
         self.ctl("stop", "call")
         self.ctl("delete", "call")
-        self.assertIn("no session with call-id call", self.ctl("session", "call", status=1))
+        wait_until(lambda: rtppctl_run("--http", self.http, "session", "call").status == 1, "the call is over")
         self.assertEqual(len(json.loads(self.ctl("sessions", "--json", "--ended"))), 2)
 
     def test_check(self) -> None:
-        self.assertRegex(self.ctl("check", "-m", "ports", "-w", "99"), r"^RTPPROXY OK - ports is [0-9.]+% .* ports=[0-9.]+%;99\n$")
+        self.assertRegex(self.ctl("check", "-m", "ports", "-w", "99"),
+                         r"^RTPPROXY OK - ports is [0-9.]+% .* ports=[0-9.]+%;99\n$")
         self.ctl("check", "-m", "ports", "-c", "0.1", status=2)
 
     def test_watch(self) -> None:
