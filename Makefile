@@ -1,11 +1,11 @@
-# all test interop bench lint install uninstall clean
+# all test interop bench demo lint install uninstall clean
 PYTHON ?= python3
 PREFIX ?= /usr/local
 DESTDIR ?=
 MAN = $(PREFIX)/share/man
 VENV = .venv
 
-PROGRAMS = rtpproxy makeann extractaudio
+PROGRAMS = rtpproxy makeann extractaudio rtppctl
 
 all: $(PROGRAMS:%=build/%)
 
@@ -25,6 +25,9 @@ interop:
 bench:
 	$(PYTHON) -m bench
 
+demo:
+	$(PYTHON) -m demo $(if $(KEEP),--keep)
+
 lint: $(VENV)/bin/ruff
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -32,15 +35,16 @@ lint: $(VENV)/bin/ruff
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man8
 	install -m 755 $(PROGRAMS:%=build/%) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 man/makeann.1 man/extractaudio.1 $(DESTDIR)$(MAN)/man1
+	install -m 644 man/makeann.1 man/extractaudio.1 man/rtppctl.1 $(DESTDIR)$(MAN)/man1
 	install -m 644 man/rtpproxy.8 $(DESTDIR)$(MAN)/man8
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%)
-	rm -f $(DESTDIR)$(MAN)/man1/makeann.1 $(DESTDIR)$(MAN)/man1/extractaudio.1 $(DESTDIR)$(MAN)/man8/rtpproxy.8
+	rm -f $(DESTDIR)$(MAN)/man1/makeann.1 $(DESTDIR)$(MAN)/man1/extractaudio.1 $(DESTDIR)$(MAN)/man1/rtppctl.1 \
+		$(DESTDIR)$(MAN)/man8/rtpproxy.8
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: all test interop bench lint install uninstall clean
+.PHONY: all test interop bench demo lint install uninstall clean

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+import socket
 import sys
 from typing import NoReturn
 
 from rtpp import cli, daemon, log
+from rtpp.advice import ControlSocket, advice
 from rtpp.control.endpoints import Endpoint, open_endpoint
 from rtpp.errors import StartError
 from rtpp.log import GLOBAL, LogWriter
@@ -43,6 +46,7 @@ def run(settings: Settings) -> None:
         proxy.start()
         pid_file.write()
         ready.ready()
+        _advise(settings, endpoints)
         GLOBAL.info("rtpproxy is serving")
         while watch.wait() is Request.DRAIN:
             proxy.drain()
@@ -68,6 +72,15 @@ def _build(settings: Settings, endpoints: list[Endpoint], watch: SignalWatch) ->
         return Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
     except OSError as error:
         raise StartError(f"cannot open what every proxy needs: {error}")
+
+
+def _advise(settings: Settings, endpoints: list[Endpoint]) -> None:
+    """Say which settings are likely to be wrong on this host."""
+    control = [ControlSocket(endpoint.text, endpoint.socket.getsockname()[0]) for endpoint in endpoints
+               if endpoint.socket is not None and endpoint.socket.family in (socket.AF_INET, socket.AF_INET6)]
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    for level, text in advice(settings, control, 0 if limit == resource.RLIM_INFINITY else limit):
+        GLOBAL.log(level, "%s", text)
 
 
 def _start_log(settings: Settings) -> LogWriter:

@@ -79,6 +79,10 @@ class CallLog:
         """An error with the traceback of the exception being handled."""
         self._write(logging.ERROR, text, values, exc_info=True)
 
+    def log(self, level: int, text: str, *values: object) -> None:
+        """At a level of the module `logging`."""
+        self._write(level, text, values)
+
     def _write(self, level: int, text: str, values: tuple[object, ...], exc_info: bool = False) -> None:
         _logger.log(level, text, *values, exc_info=exc_info, extra={"call_id": self.call_id}, stacklevel=3)
 
@@ -152,6 +156,10 @@ class LogWriter(logging.Handler):
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 self._write(logging.WARNING, f"WARN:GLOBAL:log:0: {dropped} log lines dropped: log target too slow")
+
+    def log(self, level: int, text: str, *values: object) -> None:
+        """At a level of the module `logging`."""
+        self._write(level, text, values)
 
     def _write(self, level: int, text: str) -> None:
         for target in self._targets:

@@ -2,9 +2,9 @@
 
     python3 tools/build_single_file.py build/rtpproxy
 
-The name of the file says which program it is to be: rtpproxy, makeann or extractaudio; they differ in where they
-start. The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed mode
-make it reproducible: the same sources give the same bytes.
+The name of the file says which program it is to be: rtpproxy, makeann, extractaudio or rtppctl; they differ in where
+they start. The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed
+mode make it reproducible: the same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ PROGRAMS = {
     "rtpproxy": "rtpp.__main__",
     "makeann": "rtpp.tools.makeann",
     "extractaudio": "rtpp.tools.extractaudio",
+    "rtppctl": "rtpp.tools.rtppctl",
 }
 START = '''"""Where this program starts: see {path}."""
 from {module} import main
