@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import sys
@@ -53,6 +54,12 @@ def run(settings: Settings) -> None:
         proxy.stop()
         pid_file.remove()
         GLOBAL.info("rtpproxy has ended")
+    except StartError:
+        raise
+    except Exception:
+        GLOBAL.exception("unexpected error, rtpproxy ends")
+        writer.close()
+        os._exit(1)  # without the main thread the others would go on, deaf to signals
     finally:
         writer.close()
 

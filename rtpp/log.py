@@ -157,10 +157,6 @@ class LogWriter(logging.Handler):
                 dropped, self._dropped = self._dropped, 0
                 self._write(logging.WARNING, f"WARN:GLOBAL:log:0: {dropped} log lines dropped: log target too slow")
 
-    def log(self, level: int, text: str, *values: object) -> None:
-        """At a level of the module `logging`."""
-        self._write(level, text, values)
-
     def _write(self, level: int, text: str) -> None:
         for target in self._targets:
             try:
