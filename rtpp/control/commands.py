@@ -93,21 +93,23 @@ class Executor:
             self._stats.ncmds_rcvd += 1
             result = _guarded(lambda: self._run(command, failure, origin, room), log)
             if isinstance(result, Reply):
-                self._count(result)
+                self._count(result, tokens)
         if not isinstance(result, Reply):
             result = _guarded(result, log)
             assert isinstance(result, Reply)
             with self._table.lock:
-                self._count(result)
+                self._count(result, tokens)
         log.debug("sending reply %r", result.text)
         return result.text
 
-    def _count(self, reply: Reply) -> None:
+    def _count(self, reply: Reply, tokens: list[bytes]) -> None:
         self._stats.ncmds_repld += 1
         if reply.ok:
             self._stats.ncmds_succd += 1
         else:
             self._stats.ncmds_errs += 1
+            verb = tokens[0][:1].decode("latin-1").upper() if tokens else ""
+            self._stats.note_failure(verb if verb in grammar.VERBS else "", reply.text)
 
     def duplicate(self) -> None:
         """A command was answered from the cache of replies."""

@@ -1,0 +1,2 @@
+BYTES = b"<!doctype html><title>x</title>"
+POLICY = "default-src 'none'"
