@@ -193,8 +193,9 @@ def _strangers(party: str, leg: LegView) -> Iterator[Finding]:
 def _way_out(party: str, leg: LegView, opposite: LegView, view: SessionView) -> Iterator[Finding]:
     """Whether what the other party sends can reach this one."""
     if leg.send_errors:
-        yield Finding(PROBLEM, party, f"{count(leg.send_errors)} to {party} at {show(leg.remote)} refused by "
-                      "the system: no route, a firewall of this host, or nobody listens there", FAULTY)
+        many = leg.send_errors * 100 > opposite.relayed
+        yield Finding(PROBLEM if many else NOTICE, party, f"{count(leg.send_errors)} to {party} could not be sent: no "
+                      "route, or a firewall of this host", FAULTY if many else OK)
     if view.has_ended or leg.reachable or not opposite.received:
         return
     if leg.remote is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 from rtpp import __version__
+from rtpp.http.diagnosis import NOTICE, PROBLEM
 from rtpp.http.history import PROXY_INTERVAL
 from rtpp.http.parts import Parts, port_usage
 from rtpp.http.sessions import encode
 from rtpp.http.watch import PROXY_COLUMNS, Watch
 from rtpp.stats import COUNTERS
 
+PORTS_SCARCE = 0.95  # share of the pairs in use from which on there is a warning
 STALLED_SECONDS = 10.0  # without a tick of the thread that ticks once a second
 
 
@@ -32,6 +34,21 @@ class Status:
         if tick >= 0 and silent > STALLED_SECONDS:
             return f"the session table has not been looked after for {silent:.0f} s"
         return ""
+
+    def _notices(self, is_over: bool, used: int, pairs: int) -> list[dict[str, str]]:
+        """What an operator should know about the proxy as a whole, the worst first."""
+        spool, notifier = self._parts.spool, self._parts.notifier
+        lost = spool.packets_lost if spool else 0
+        found = [
+            (PROBLEM, is_over, "The relay is overloaded: packets come late or get lost."),
+            (PROBLEM, used >= pairs * PORTS_SCARCE, f"{used:,} of {pairs:,} pairs of ports are in use: widen the range "
+             "with -m and -M, or calls will be refused (E71, E72)."),
+            (PROBLEM, lost > 0, f"{lost:,} packets are missing from recordings: the disk is too slow or full."),
+            (NOTICE, notifier.lost > 0, f"{notifier.lost:,} timeout notifications were lost: their target does not "
+             "take them."),
+            (NOTICE, self._parts.is_draining(), "Draining: no new calls are taken, and the proxy ends with the last."),
+        ]
+        return [{"level": level, "text": text} for level, holds, text in found if holds]
 
     def json(self) -> bytes:
         """What docs/http.md calls /status."""
@@ -61,6 +78,7 @@ class Status:
             "recording": {"queued_bytes": spool.queued if spool else 0,
                           "lost_packets": spool.packets_lost if spool else 0},
             "states": watch.states,
+            "notices": self._notices(is_over, used, pairs),
             "counters": counters,
             "history": {"interval": PROXY_INTERVAL,
                         **{name: watch.history.column(name) for name in PROXY_COLUMNS}},
