@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 import sys
-from typing import NoReturn
+from typing import NoReturn, Optional
 
 from rtpp import cli, daemon, log
 from rtpp.advice import ControlSocket, advice
@@ -33,12 +33,13 @@ def run(settings: Settings) -> None:
     daemon.set_open_files(settings)
     daemon.raise_core_limit()
     endpoints = _open_endpoints(settings)
+    http = _open_http(settings)
     ready = daemon.background(settings)
     watch = SignalWatch()
     watch.start()
     writer = _start_log(settings)
     try:
-        proxy = _build(settings, endpoints, watch)
+        proxy = _build(settings, endpoints, http, watch)
         pid_file = daemon.PidFile(settings.pid_file)
         daemon.set_scheduling(settings)
         daemon.set_nice(settings)
@@ -74,9 +75,17 @@ def _open_endpoints(settings: Settings) -> list[Endpoint]:
     return endpoints
 
 
-def _build(settings: Settings, endpoints: list[Endpoint], watch: SignalWatch) -> Proxy:
+def _open_http(settings: Settings) -> Optional[socket.socket]:
+    if settings.http is None:
+        return None
+    from rtpp.http.server import listen  # a start without --http does not pay for what it imports
+
+    return listen(*settings.http, resolve_names=settings.resolve_names)
+
+
+def _build(settings: Settings, endpoints: list[Endpoint], http: Optional[socket.socket], watch: SignalWatch) -> Proxy:
     try:
-        return Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END))
+        return Proxy(settings, endpoints, on_drained=lambda: watch.request(Request.END), http=http)
     except OSError as error:
         raise StartError(f"cannot open what every proxy needs: {error}")
 

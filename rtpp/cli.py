@@ -40,6 +40,7 @@ _LONG_OPTIONS = {
     "dso": Argument.REQUIRED,
     "force_asymmetric": Argument.NONE,
     "help": Argument.NONE,
+    "http": Argument.REQUIRED,
     "nice": Argument.REQUIRED,
     "no_redirect": Argument.NONE,
     "no_resolve": Argument.NONE,
@@ -144,6 +145,8 @@ class _Line:
         elif option == "-d":
             level, facility = optionvalues.log_level(option, argument)
             self._fields.update(log_level=level, log_facility=facility)
+        elif option == "--http":
+            self._fields["http"] = optionvalues.http_address(option, argument)
         else:  # --dso
             self._modules.append(_module(option, argument))
 

@@ -135,6 +135,7 @@ class LogWriter(logging.Handler):
         self._targets = targets
         self._lines: queue.Queue[Optional[tuple[int, str]]] = queue.Queue(QUEUE_LINES)
         self._dropped = 0
+        self.lost = 0  # lines dropped since the start
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -144,8 +145,14 @@ class LogWriter(logging.Handler):
             self._lines.put_nowait((record.levelno, self.format(record)))
         except queue.Full:
             self._dropped += 1
+            self.lost += 1
         except Exception:
             self.handleError(record)
+
+    @property
+    def queued(self) -> int:
+        """Lines that wait, about."""
+        return self._lines.qsize()
 
     def _run(self) -> None:
         while True:
@@ -178,6 +185,11 @@ class LogWriter(logging.Handler):
         except queue.Full:
             pass
         super().close()
+
+
+def writers() -> list[LogWriter]:
+    """Those at work: one, once `start` was called."""
+    return [handler for handler in _logger.handlers if isinstance(handler, LogWriter)]
 
 
 def start(level: str, *, to_stderr: bool, facility: Optional[str]) -> LogWriter:

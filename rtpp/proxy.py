@@ -7,15 +7,16 @@ signals. The main thread waits for requests to drain or to end.
 from __future__ import annotations
 
 import gc
+import socket
 import sys
 import time
-from typing import Callable
+from typing import Callable, Optional, Protocol
 
 from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
-from rtpp.log import GLOBAL
+from rtpp.log import GLOBAL, writers
 from rtpp.modules.host import Modules
 from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notifier
@@ -28,10 +29,20 @@ from rtpp.stats import Stats
 SWITCH_INTERVAL = 0.0005
 
 
+class Service(Protocol):
+    """A part with a thread of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class Proxy:
     """One proxy. `start()` in the process that serves: threads do not survive a fork."""
 
-    def __init__(self, settings: Settings, endpoints: list[Endpoint], on_drained: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, endpoints: list[Endpoint], on_drained: Callable[[], None],
+                 http: Optional[socket.socket] = None) -> None:
+        """`http` is a listening socket for the status page."""
         targets = AllowedTargets(settings.notify_targets, resolve_names=settings.resolve_names)
         self.table = SessionTable(settings, Stats(time.monotonic()))
         self._on_drained = on_drained
@@ -46,6 +57,14 @@ class Proxy:
         for endpoint in endpoints:
             on_eof = self.drain if endpoint.kind == "stdioc" or only_channel else _go_on
             self._listeners.append(make_listener(endpoint, self._executor, cache, on_eof))
+        self._http = self._make_http(http) if http is not None else None
+
+    def _make_http(self, listener: socket.socket) -> Service:
+        from rtpp.http.parts import Parts  # a proxy without --http does not pay for what these import
+        from rtpp.http.site import make_server
+
+        return make_server(listener, Parts(self.table, self._spool, self._notifier, self._modules,
+                                           lambda: self._executor.draining, writers))
 
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -57,6 +76,8 @@ class Proxy:
         self._reaper.start()
         for listener in self._listeners:
             listener.start()
+        if self._http is not None:
+            self._http.start()
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not look at it
 
@@ -73,6 +94,8 @@ class Proxy:
         """End all sessions, without notifications, and every thread."""
         for listener in self._listeners:
             listener.stop()
+        if self._http is not None:
+            self._http.stop()
         self._reaper.stop()
         with self.table.lock:
             self.table.end_all(time.monotonic())

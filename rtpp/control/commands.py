@@ -97,28 +97,30 @@ class Executor:
             except Exception as error:
                 result = _refusal(error, log)
             if isinstance(result, Reply):
-                self._count(result)
+                self._count(result, tokens)
         if not isinstance(result, Reply):
-            result = self._finish(result, log)
+            result = self._finish(result, tokens, log)
         log.debug("sending reply %r", result.text)
         return result.text
 
-    def _finish(self, later: Later, log: CallLog) -> Reply:
+    def _finish(self, later: Later, tokens: list[bytes], log: CallLog) -> Reply:
         """The part of a command that may block."""
         try:
             reply = later()
         except Exception as error:
             reply = _refusal(error, log)
         with self._table.lock:
-            self._count(reply)
+            self._count(reply, tokens)
         return reply
 
-    def _count(self, reply: Reply) -> None:
+    def _count(self, reply: Reply, tokens: list[bytes]) -> None:
         self._stats.ncmds_repld += 1
         if reply.ok:
             self._stats.ncmds_succd += 1
         else:
             self._stats.ncmds_errs += 1
+            verb = tokens[0][:1].decode("latin-1").upper() if tokens else ""
+            self._stats.note_failure(verb if verb in grammar.VERBS else "", reply.text)
 
     def duplicate(self) -> None:
         """A command was answered from the cache of replies."""

@@ -229,6 +229,11 @@ class Spool:
         self._wake.set()
         self._thread.join()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be written, about."""
+        return self._accepted - self._freed
+
     def open(self, name: str, layout: Format, log: CallLog) -> RecordingFile:
         """Begin a recording. Raises OSError or UnsafeNameError.
 

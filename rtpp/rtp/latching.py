@@ -62,7 +62,7 @@ class Latch:
     """
 
     __slots__ = ("_log", "_who", "asymmetric", "expected", "hold_count", "is_rtp", "latched", "on_hold", "previous",
-                 "remote", "sequence_number", "ssrc", "sync_due", "untrusted", "update_time")
+                 "refused", "remote", "sequence_number", "signalled", "ssrc", "sync_due", "untrusted", "update_time")
 
     def __init__(self, actor: str, is_rtp: bool, log: CallLog) -> None:
         """`actor` is "caller" or "callee", for the log."""
@@ -71,6 +71,8 @@ class Latch:
         self.is_rtp = is_rtp
         self.remote: Optional[Address] = None
         self.previous: Optional[Address] = None
+        self.signalled: Optional[Address] = None  # what the last command said, used or not
+        self.refused: Optional[Address] = None  # where the last refused packet came from
         self.latched = False
         self.untrusted = False
         self.asymmetric = False
@@ -100,6 +102,7 @@ class Latch:
         if self.on_hold:
             self._log.info("taking %s's %s stream off-hold", self._who, self._protocol)
             self.on_hold = False
+        self.signalled = remote
         if self.remote is not None:
             self.update_time = now
         if self.untrusted or remote == self.remote:
@@ -139,6 +142,7 @@ class Latch:
             outcome = Outcome.FILLED
         elif self.asymmetric:
             if _host(source) != _host(self.remote):
+                self.refused = source
                 return Outcome.REFUSED
         elif source == self.remote:
             if not self.latched:
@@ -151,6 +155,7 @@ class Latch:
             self._fill(source)
             outcome = Outcome.FILLED
         else:
+            self.refused = source
             return Outcome.REFUSED
         if now >= self.sync_due:
             self._sync(data, now)

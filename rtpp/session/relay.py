@@ -54,6 +54,10 @@ class RelayLoop:
         self._wake_reader.close()
         self._wake_writer.close()
 
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """Make the loop look round. Safe from any thread."""
         try:
