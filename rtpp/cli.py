@@ -38,6 +38,7 @@ _LONG_OPTIONS = {
     "bridge_symmetric": Argument.NONE,
     "config": Argument.REQUIRED,
     "dso": Argument.REQUIRED,
+    "fastpath": Argument.REQUIRED,
     "force_asymmetric": Argument.NONE,
     "help": Argument.NONE,
     "http": Argument.REQUIRED,
@@ -145,6 +146,8 @@ class _Line:
         elif option == "-d":
             level, facility = optionvalues.log_level(option, argument)
             self._fields.update(log_level=level, log_facility=facility)
+        elif option == "--fastpath":
+            self._fields["fastpath"] = optionvalues.choice(option, argument, ("auto", "on", "off"))
         elif option == "--http":
             self._fields["http"] = optionvalues.http_address(option, argument)
         else:  # --dso

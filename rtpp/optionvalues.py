@@ -80,6 +80,13 @@ def run_as(option: str, text: str) -> tuple[str, str]:
     return user, group
 
 
+def choice(option: str, text: str, words: tuple[str, ...]) -> str:
+    """One of the words. Raises StartError."""
+    if text not in words:
+        raise refuse(option, text, f"is not {', '.join(words[:-1])} or {words[-1]}")
+    return text
+
+
 def http_address(option: str, text: str) -> tuple[str, int]:
     """`PORT`, `ADDRESS:PORT` or `[IPV6]:PORT` as (host, port); the host of a bare port is the loopback address."""
     found = re.fullmatch(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):)?([0-9]{1,5})", text, re.ASCII)

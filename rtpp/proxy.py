@@ -16,6 +16,7 @@ from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
+from rtpp.fastpath.setup import make_fast_path
 from rtpp.log import GLOBAL, writers
 from rtpp.modules.host import Modules
 from rtpp.recording.spool import Spool
@@ -44,7 +45,10 @@ class Proxy:
                  http: Optional[socket.socket] = None) -> None:
         """`http` is a listening socket for the status page."""
         targets = AllowedTargets(settings.notify_targets, resolve_names=settings.resolve_names)
-        self.table = SessionTable(settings, Stats(time.monotonic()))
+        stats = Stats(time.monotonic())
+        self._fast_path = make_fast_path(settings, stats)
+        self._drops_rights = bool(settings.user)
+        self.table = SessionTable(settings, stats, self._fast_path)
         self._on_drained = on_drained
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
@@ -72,6 +76,7 @@ class Proxy:
         self._notifier.start()
         if self._spool is not None:
             self._spool.start()
+        self._start_fast_path()
         self.table.relay.start()
         self._reaper.start()
         for listener in self._listeners:
@@ -80,6 +85,14 @@ class Proxy:
             self._http.start()
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not look at it
+
+    def _start_fast_path(self) -> None:
+        """What needs privileges has been done by now, and they may have been dropped."""
+        if self._fast_path is not None:
+            if self._drops_rights:
+                self._fast_path.give_up_rights()
+            with self.table.lock:
+                self._fast_path.start(self.table.relay.schedule)
 
     def drain(self) -> None:
         """Take no new sessions, and call `on_drained` when the last one has ended. Safe from any thread."""
@@ -100,6 +113,8 @@ class Proxy:
         with self.table.lock:
             self.table.end_all(time.monotonic())
         self.table.relay.stop()
+        if self._fast_path is not None:
+            self._fast_path.stop()
         if self._spool is not None:
             self._spool.stop()
         self._modules.stop()

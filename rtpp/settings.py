@@ -68,6 +68,7 @@ class Settings:
     setup_ttl: int = 60  # -W
     independent_ttl: bool = False  # -i
     overload_protection: bool = False
+    fastpath: str = "auto"  # or "on", "off"
 
     # recording
     record_dir: str = ""  # -r

@@ -36,6 +36,7 @@ COUNTERS: tuple[str, ...] = (
     "rtpa_nlost",
     "rtpa_perrs",
     "pps_in",
+    "nstrms_fastpath",
 )
 DECIMALS = ("total_duration", "pps_in")  # seconds and packets per second; the others are counts
 
@@ -74,6 +75,7 @@ class Stats:
     rtpa_nlost: int
     rtpa_perrs: int
     pps_in: float
+    nstrms_fastpath: int
 
     def __init__(self, now: float) -> None:
         for name in COUNTERS:

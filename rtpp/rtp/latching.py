@@ -58,7 +58,7 @@ class Latch:
     """Where the party of one stream is, and how sure we are. Times are monotonic seconds.
 
     `expected` and `sync_due` are for the relay's short path: a packet from `expected` before `sync_due`
-    is accepted without asking.
+    is accepted without asking, so that a stream is looked at once a second.
     """
 
     __slots__ = ("_log", "_who", "asymmetric", "expected", "hold_count", "is_rtp", "latched", "on_hold", "previous",
@@ -119,6 +119,7 @@ class Latch:
         if asymmetric or self.asymmetric:
             self.asymmetric = asymmetric
             self.latched = self.latched or asymmetric
+            self.sync_due = 0.0 if asymmetric else NEVER if self.ssrc is None else self.sync_due
             self._settle()
 
     def guess(self, rtp_source: Address) -> bool:
@@ -144,6 +145,7 @@ class Latch:
             if _host(source) != _host(self.remote):
                 self.refused = source
                 return Outcome.REFUSED
+            self.sync_due = now + RESYNC
         elif source == self.remote:
             if not self.latched:
                 self.latch(data, now)
@@ -163,7 +165,7 @@ class Latch:
 
     def latch(self, data: bytes, now: float, source: Optional[Address] = None) -> None:
         """Settle on the sender of this packet and remember its RTP stream; not within the window."""
-        if self._in_window(now):
+        if self.in_window(now):
             return
         found = ssrc_and_sequence(data) if self.is_rtp else None
         relatched = self.latched
@@ -182,7 +184,8 @@ class Latch:
                        ssrc_text, sequence_text)
         self._settle()
 
-    def _in_window(self, now: float) -> bool:
+    def in_window(self, now: float) -> bool:
+        """Whether a command came so lately that packets from anywhere may take the stream over."""
         return self.update_time is not None and now - self.update_time < WINDOW
 
     def _fill(self, source: Address) -> None:

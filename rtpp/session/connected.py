@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rtpp.net.addresses import Address
 from rtpp.net.ports import connected_twin
-from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Stream, accept
+from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Stream, take
 
 if TYPE_CHECKING:
+    from rtpp.session.offload import Offload
     from rtpp.session.session import Leg, Schedule
 
 SUPPORTED = sys.platform == "linux"  # elsewhere two sockets on one port share packets in other ways
 SHED = 32  # sockets closed at a time
 PAUSE = 10.0  # seconds after that in which none is opened
 SPACING = 0.002  # seconds between two that are opened: many calls that settle together must not hold up packets
+OFFER_AGAIN = 500  # packets
 MAX_BACKLOG = 2000  # packets read at the change; a receive buffer holds fewer
 
 
@@ -57,7 +59,7 @@ class ConnectedSocket:
             data = connected.recv(MAX_DATAGRAM)
         except OSError:
             return  # nothing there after all, or an ICMP error about an earlier packet
-        accept(connected.stream, data, connected.remote, now)
+        take(connected.stream, data, connected.remote, now)
 
 
 class Poller(Protocol):
@@ -73,18 +75,21 @@ class Poller(Protocol):
 class Connector:
     """Opens and closes connected sockets. Guarded by `SessionTable.lock`."""
 
-    def __init__(self, poller: Poller, schedule: Schedule, last_descriptor: int) -> None:
+    def __init__(self, poller: Poller, schedule: Schedule, offload: Offload, last_descriptor: int) -> None:
         """`last_descriptor` is the highest that a connected socket may have."""
         self._poller = poller
         self._schedule = schedule
+        self._offload = offload
         self._last_descriptor = last_descriptor
         self._not_before = self._next = 0.0  # monotonic seconds
         self._open: dict[Stream, None] = {}  # oldest first
 
     def connect(self, stream: Stream, now: float) -> None:
-        """Give a settled stream a connected socket as soon as the packet in hand is done with."""
-        stream.connect_at = float("inf")
-        if SUPPORTED and now >= self._not_before:
+        """A stream has settled: it may leave this process, or gets a connected socket after the packet in hand."""
+        stream.connect_at = stream.received + OFFER_AGAIN if self._offload.is_on else float("inf")
+        if self._offload.offer(stream, now):
+            return
+        if SUPPORTED and stream.connected is None and now >= self._not_before:
             self._next = max(now, self._next + SPACING)
             self._schedule(self._next, lambda now: self._connect(stream, now))
 
@@ -134,4 +139,4 @@ def _read_all(bound: socket.socket, stream: Stream, now: float) -> None:
             data, source = bound.recvfrom(MAX_DATAGRAM)
         except OSError:
             return  # empty, or closed because one of the packets moved the stream
-        accept(stream, data, source, now)
+        take(stream, data, source, now)

@@ -66,6 +66,7 @@ class Leg:
         return self.rtp, self.rtcp
 
     def set_asymmetric(self, asymmetric: bool) -> None:
+        self.rtp.reclaim()
         for stream in self.streams:
             stream.latch.set_asymmetric(asymmetric)
 
@@ -75,6 +76,7 @@ class Leg:
 
     def prefill(self, rtp: Address, rtcp: Address, now: float) -> None:
         """A command said where the party's RTP and RTCP are to be sent."""
+        self.rtp.reclaim()
         for stream, remote in ((self.rtp, rtp), (self.rtcp, rtcp)):
             if stream.latch.prefill(remote, now):
                 stream.choose_destination()
@@ -164,6 +166,9 @@ class Session:
 
     def remaining(self, now: float) -> int:
         """Seconds to live: the smaller of both legs'. Negative when it is over."""
+        for leg in self.legs:
+            if leg.rtp.offloaded is not None:
+                leg.rtp.offloaded.refresh()
         return min(self.caller.ttl.remaining(now), self.callee.ttl.remaining(now))
 
     @property

@@ -33,6 +33,7 @@ from rtpp.stats import Stats
 
 if TYPE_CHECKING:
     from rtpp.session.connected import ConnectedSocket
+    from rtpp.session.offload import Offloaded
     from rtpp.session.session import Leg
 
 MAX_DATAGRAM = 8192  # bytes; longer datagrams are cut by the read
@@ -59,8 +60,8 @@ class Stream:
 
     __slots__ = ("_log", "_send_twice", "analyzer", "connect_at", "connected", "destination", "dropped", "first_time",
                  "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg",
-                 "longest_interval", "onward", "peer", "port", "received", "recvfrom", "relayed", "resizer", "send",
-                 "send_errors", "sendto", "socket", "stats", "ttl", "witnesses")
+                 "longest_interval", "offloaded", "onward", "peer", "port", "received", "recvfrom", "relayed",
+                 "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl", "witnesses")
 
     peer: Stream
 
@@ -78,6 +79,7 @@ class Stream:
         self.recvfrom: Callable[[int], tuple[bytes, Any]]
         self.sendto: Callable[[bytes, Any], int]
         self.destination: Optional[Address] = None  # where packets to the party go; None: they are dropped
+        self.offloaded: Optional[Offloaded] = None  # somebody else relays what they can
         self.connected: Optional[ConnectedSocket] = None
         self.connect_at: float = CONNECT_AFTER  # packets received when it is time for a connected socket
         self.send: Optional[Callable[[bytes], int]] = None  # of the connected socket, while it leads to `destination`
@@ -115,6 +117,8 @@ class Stream:
 
     def detach(self) -> Optional[socket.socket]:
         """Give up the socket. Packets are dropped until another is attached."""
+        self.reclaim()
+        self.peer.reclaim()
         self.leg.session.connector.disconnect(self)
         bound, self.socket = self.socket, None
         self.destination = None
@@ -122,13 +126,25 @@ class Stream:
 
     def set_tos(self, tos: int) -> None:
         """Type of service of the packets to the party, IPv4 only."""
+        self.peer.reclaim()
         if self.socket is not None:
             set_tos(self.socket, tos)
         if self.connected is not None:
             set_tos(self.connected.socket, tos)
 
+    def reclaim(self) -> None:
+        """Relay here from now on, and know all there is to know: something is about to change."""
+        if self.offloaded is not None:
+            self.offloaded.close()
+
+    def settle(self) -> None:
+        """Bring the figures up to date."""
+        if self.offloaded is not None:
+            self.offloaded.take_back()
+
     def choose_onward(self) -> None:
         """Take the short path again, or leave it, after a change of what the stream needs."""
+        self.reclaim()
         session = self.leg.session
         prompt = self.is_rtp and self.leg.opposite.player is not None
         self.gated = prompt or session.fork is not None
@@ -141,6 +157,8 @@ class Stream:
         A packet sent to a port of the same session would come back and go round for ever: it is dropped
         and counted instead. So is a packet whose destination is of another family than the socket.
         """
+        self.reclaim()
+        self.peer.reclaim()
         remote = self.latch.remote
         if self.connected is not None and self.connected.remote != remote:
             self.leg.session.connector.disconnect(self)
@@ -318,7 +336,16 @@ def relay(stream: Stream, now: float) -> None:
         data, source = stream.recvfrom(MAX_DATAGRAM)
     except OSError:
         return  # nothing there after all, or an ICMP error about an earlier packet
-    accept(stream, data, source, now)
+    take(stream, data, source, now)
+
+
+def take(stream: Stream, data: bytes, source: Address, now: float) -> None:
+    """A datagram came to a socket of the stream."""
+    offloaded = stream.offloaded
+    if offloaded is None:
+        accept(stream, data, source, now)
+    else:
+        offloaded.accept(data, source, now)
 
 
 def accept(stream: Stream, data: bytes, source: Address, now: float) -> None:

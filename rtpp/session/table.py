@@ -19,6 +19,7 @@ from rtpp.net.ports import NoPortsError, PortPool, bind_pair
 from rtpp.session.connected import Connector
 from rtpp.session.load import LoadMeter
 from rtpp.session.lock import FairLock
+from rtpp.session.offload import NoOffload, Offload
 from rtpp.session.relay import RelayLoop
 from rtpp.session.report import close_accounts
 from rtpp.session.session import Leg, Session
@@ -46,7 +47,7 @@ class Observer(Protocol):
 class SessionTable:
     """All sessions of the proxy. Every method needs `lock` held unless it says otherwise."""
 
-    def __init__(self, settings: Settings, stats: Stats) -> None:
+    def __init__(self, settings: Settings, stats: Stats, offload: Optional[Offload] = None) -> None:
         self.settings = settings
         self.stats = stats
         self.lock = FairLock()
@@ -56,8 +57,9 @@ class SessionTable:
             family: PortPool(settings.port_min, settings.port_max, sequential=settings.sequential_ports)
             for family in (IPV4, IPV6)
         }
+        self.offload = offload or NoOffload()
         self._last_descriptor = _last_media_descriptor()
-        self._connector = Connector(self.relay, self.relay.schedule, self._last_descriptor)
+        self._connector = Connector(self.relay, self.relay.schedule, self.offload, self._last_descriptor)
         self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
         self.observers: list[Observer] = []
         self.load = LoadMeter()
