@@ -90,7 +90,7 @@ class Queries:
             f"packets received: {stats.npkts_rcvd}",
             f"packets transmitted: {stats.npkts_relayed + stats.npkts_played}",
         ]
-        if self._table.offload.is_on:
+        if stats.nstrms_fastpath:
             lines.append(f"streams on the fast path: {stats.nstrms_fastpath}")
         if command.load:
             lines.append(f"average load: {self._table.load.average:.6f}")

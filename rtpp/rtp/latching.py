@@ -119,7 +119,8 @@ class Latch:
         if asymmetric or self.asymmetric:
             self.asymmetric = asymmetric
             self.latched = self.latched or asymmetric
-            self.sync_due = 0.0 if asymmetric else NEVER if self.ssrc is None else self.sync_due
+            if self.ssrc is None:
+                self.sync_due = 0.0 if asymmetric else NEVER
             self._settle()
 
     def guess(self, rtp_source: Address) -> bool:
@@ -145,7 +146,8 @@ class Latch:
             if _host(source) != _host(self.remote):
                 self.refused = source
                 return Outcome.REFUSED
-            self.sync_due = now + RESYNC
+            if self.ssrc is None:
+                self.sync_due = now + RESYNC
         elif source == self.remote:
             if not self.latched:
                 self.latch(data, now)
