@@ -37,7 +37,7 @@ def main() -> int:
     directory = options.directory.resolve()
     shutil.rmtree(directory / "recordings", ignore_errors=True)
     (directory / "recordings").mkdir(parents=True)
-    page = f"127.0.0.1:{free_port()}" if "--http" in run("rtpproxy.py", "--help") else ""
+    page = f"127.0.0.1:{free_port()}"
     with (directory / "rtpproxy.log").open("wb") as log:
         port = free_port()
         proxy = start_proxy(directory, port, page, log.fileno())
@@ -58,9 +58,7 @@ def main() -> int:
 
 def start_proxy(directory: Path, port: int, page: str, log: int) -> subprocess.Popen[bytes]:
     options = ["-f", "-F", "-l", "127.0.0.1", "-s", f"tcp:127.0.0.1:{port}", "-p", f"{directory}/pid",
-               "-r", f"{directory}/recordings", "-m", "35000", "-M", "35100"]
-    if page:
-        options += ["--http", page]
+               "-r", f"{directory}/recordings", "-m", "35000", "-M", "35100", "--http", page]
     (directory / "pid").unlink(missing_ok=True)
     step("Start the proxy", f"rtpproxy {' '.join(options)}")
     proxy = subprocess.Popen([sys.executable, SOURCES / "rtpproxy.py", *options], stderr=log,
@@ -68,8 +66,7 @@ def start_proxy(directory: Path, port: int, page: str, log: int) -> subprocess.P
     wait_until(lambda: (directory / "pid").exists() or proxy.poll() is not None, "the proxy serves")
     if proxy.poll() is not None:
         sys.exit(f"The proxy has ended; why is in {directory}/rtpproxy.log")
-    if page:
-        say(f"Its status page: http://{page}/")
+    say(f"Its status page: http://{page}/")
     return proxy
 
 
@@ -112,8 +109,8 @@ def call(control: Control, alice: Phone, bob: Phone, directory: Path, page: str,
 
 
 def go_on(control: Control, page: str) -> None:
-    step("The call goes on until you press Ctrl-C", f"look at it: rtppctl -s tcp:127.0.0.1:{control.port} watch" +
-         (f"   or   http://{page}/" if page else ""))
+    step("The call goes on until you press Ctrl-C", f"look at it: rtppctl -s tcp:127.0.0.1:{control.port} watch   or   "
+                                                         f"http://{page}/")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored in the background
     try:
         while True:

@@ -43,7 +43,8 @@ class Demo(unittest.TestCase):
     def test_whole_story(self) -> None:
         self.assertEqual(self.demo().wait(6 * PATIENCE), 0, self.told())
         story = self.told()
-        for wanted in ("Alice heard 0 packets", "Now Alice hears Bob", "packets of it, instead of Bob's",
+        for wanted in (r"status page: http://127\.0\.0\.1:\d+/", "Alice heard 0 packets",
+                       "Now Alice hears Bob", "packets of it, instead of Bob's",
                        r"> Q demo-call alice bob\n      < \d+ \d\d", r"call\.wav: \d\.\d s, 2 channels"):
             self.assertRegex(story, wanted)
         log = (self.directory / "rtpproxy.log").read_text()

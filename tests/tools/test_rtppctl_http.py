@@ -7,7 +7,6 @@ import socket
 import threading
 import unittest
 
-from rtpp.help import HELP
 from tests.daemon.program import Lines, ProgramCase, free_port, wait_until
 from tests.tools.calling import Terminal, rtppctl_run
 
@@ -61,7 +60,6 @@ class OtherPages(unittest.TestCase):
             self.assertIn(pattern, result.errors)
 
 
-@unittest.skipUnless("--http" in HELP, "this proxy has no status page")
 class StatusPage(ProgramCase):
     def setUp(self) -> None:
         self.http = str(free_port(socket.SOCK_STREAM))
