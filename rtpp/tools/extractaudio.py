@@ -17,10 +17,11 @@ from typing import Optional
 
 from rtpp.codecs.encodings import FormatError
 from rtpp.codecs.writer import Writer, open_writer
+from rtpp.recording.reading import Address
 from rtpp.tools.extract import picture
 from rtpp.tools.extract.decoding import ChannelDecoder
 from rtpp.tools.extract.index import Entry
-from rtpp.tools.extract.loading import Channel, Recordings, Side, scan
+from rtpp.tools.extract.loading import Channel, Recordings, Side, first_destination, scan
 from rtpp.tools.extract.measures import ChannelMeasures, SideMeasures
 from rtpp.tools.extract.messages import Complaints, warn
 from rtpp.tools.extract.mixing import Block, Voice, mix, mono, stereo
@@ -33,6 +34,7 @@ EXIT_FAILURE = 1
 EXIT_NO_OUTPUT = 2
 LOADING_SHARE = 0.3  # of the time that all takes
 LOWEST_PRIORITY = 20
+NOWHERE = ("", 0)  # no packet goes there
 
 
 class Failure(Exception):
@@ -72,9 +74,19 @@ def main() -> None:
         sys.exit(130)
 
 
+def single_file(options: Options) -> Optional[str]:
+    """The file that holds both sides, when there is that and none of one side."""
+    path = options.single_file
+    if path is None or not os.path.exists(path):
+        return None
+    return None if any(side and os.path.exists(side) for side in (options.answering, options.originating)) else path
+
+
 def scan_inputs(options: Options) -> None:
     """Print how many packets each input holds."""
-    for path in (options.answering, options.originating):
+    single = single_file(options)
+    paths = (single,) if single else (options.answering, options.originating)
+    for path in paths:
         if path is not None:
             print(f"{path}: {scan(path)}")
 
@@ -84,9 +96,15 @@ class Extraction:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        answering, originating = options.answering, options.originating
+        self._split_at: Optional[Address] = None
+        single = single_file(options)
+        if single:
+            answering = originating = single
+            self._split_at = first_destination(single) or NOWHERE
         self._inputs = (
-            (Side.ANSWERING, options.answering, options.answering_crypto),
-            (Side.ORIGINATING, options.originating, options.originating_crypto),
+            (Side.ANSWERING, answering, options.answering_crypto),
+            (Side.ORIGINATING, originating, options.originating_crypto),
         )
         self._recordings = Recordings()
         self._progress = Progress(sys.stderr)
@@ -116,7 +134,7 @@ class Extraction:
             def report(fraction: float, number: int = number) -> None:
                 self._progress.show((number + fraction) / len(named) * LOADING_SHARE, "reading")
 
-            if self._recordings.load(path, side, crypto, report):
+            if self._recordings.load(path, side, crypto, report, self._split_at):
                 self._loaded.append(path)
         self._progress.close()
         if not self._loaded:
@@ -227,7 +245,7 @@ class Extraction:
             except OSError as error:
                 warn(f"can't link {options.outfile} to {link}: {error.strerror}")
         if options.delete_inputs:
-            for path in self._loaded:
+            for path in dict.fromkeys(self._loaded):
                 try:
                     os.remove(path)
                 except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import unittest
@@ -70,6 +71,42 @@ class Inputs(ExtractingCase):
         result = self.run_tool("-F", "raw", "-D", "pcm_16", self.path("call"), self.out)
         self.assertEqual(result.status, 0)
         self.assertIn("samples decoded: O: 480, A: 320, written: 240\n", result.errors)
+
+    def single_file(self, packets: list[tuple[tuple[str, int], tuple[str, int], float, bytes]]) -> str:
+        """A pcap file of both sides under the prefix that is returned."""
+        data = formats.PCAP.file_header
+        for number, (source, destination, time, packet) in enumerate(packets):
+            data += formats.PCAP.record(packet, source, destination, socket.AF_INET, time, number)
+        self.save("call.pcap", data)
+        return self.path("call")
+
+    def test_a_prefix_of_a_single_file(self) -> None:
+        caller, callee = ("192.0.2.1", 5004), ("192.0.2.2", 6004)
+        for_caller, for_callee = ("192.0.2.9", 35000), ("192.0.2.9", 35002)
+        report = b"\x80\xc9\x00\x01" + bytes(4)
+        packets = [(for_callee, callee, START - 0.01, report)]
+        packets += [(caller, for_caller, time, data) for time, data in stream(5, ssrc=1)]
+        packets += [(callee, for_callee, time, data) for time, data in stream(3, ssrc=2, start=0.020001, code=b"\xef")]
+        prefix = self.single_file(packets)
+        both = self.extract("-s", prefix)
+        self.assertEqual(runs(both[1::2]), [(LOUD_SAMPLE, 5 * FRAME)])
+        self.assertEqual(runs(both[::2]), [(0, FRAME), (132, 3 * FRAME), (0, FRAME)])
+        result = self.run_tool("-S", prefix)
+        self.assertEqual((result.status, result.output), (0, f"{prefix}.pcap: 9\n"))
+        result = self.run_tool("-d", prefix, self.out)
+        self.assertRegex(result.output, r"^pcount=3,.*ssrc=0x00000002.*\n.*plost=0\n.*\npcount=5,.*ssrc=0x00000001")
+        self.assertFalse(os.path.exists(f"{prefix}.pcap"))
+
+    def test_files_of_one_side_come_before_a_single_file(self) -> None:
+        prefix = self.single_file([(("192.0.2.1", 5004), ("192.0.2.9", 35000), *stream(9, ssrc=3)[0])])
+        self.save_packets("call.o.rtp", stream(2, ssrc=2))
+        self.assertEqual(len(self.extract(prefix)), 2 * FRAME)
+
+    def test_a_single_file_without_packets_or_broken(self) -> None:
+        for data, status in ((formats.PCAP.file_header, 0), (formats.PCAP.file_header + b"x", 1), (b"", 1)):
+            self.save("call.pcap", data)
+            self.assertEqual(self.run_tool(self.path("call"), self.out).status, status)
+            self.assertFalse(os.path.exists(self.out))
 
     def test_written_counts_frames_in_stereo(self) -> None:
         path = self.save_packets("a", stream(3))

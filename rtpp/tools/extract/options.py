@@ -24,7 +24,8 @@ HELP = (
     USAGE
     + """
 Makes an audio file of what rtpproxy, or anything that writes pcap, recorded of a call. The recordings are
-rdir.a.rtp, what the answering party sent (side A), and rdir.o.rtp, what the originating party sent (side B).
+rdir.a.rtp, what the answering party sent (side A), and rdir.o.rtp, what the originating party sent (side B), or
+rdir.pcap with both.
 
   -A file, -B file       the recording of side A, of side B; one is enough
   --alice-crypto CSPEC, --bob-crypto CSPEC
@@ -78,6 +79,7 @@ class Options:
 
     answering: Optional[str]  # path of what side A sent
     originating: Optional[str]
+    single_file: Optional[str]  # path of what both sent, when neither of these two is there
     answering_crypto: Optional[CryptoSpec]
     originating_crypto: Optional[CryptoSpec]
     outfile: str  # empty: only scan
@@ -110,13 +112,14 @@ def parse(arguments: list[str]) -> Options:
     encoding = _format(values.get("-D", DEFAULT_STEREO if "-s" in flags else DEFAULT_MONO), "data", _DATA_FORMATS)
     answering_crypto = parse_crypto(values.get("--alice-crypto"))
     originating_crypto = parse_crypto(values.get("--bob-crypto"))
-    answering, originating, rest = _inputs(values, rest)
+    answering, originating, single_file, rest = _inputs(values, rest)
     scan_only = "-S" in flags
     if bool(rest) == scan_only or (rest and not rest[0]):
         raise UsageError
     return Options(
         answering=answering,
         originating=originating,
+        single_file=single_file,
         answering_crypto=answering_crypto,
         originating_crypto=originating_crypto,
         outfile="" if scan_only else rest[0],
@@ -132,14 +135,16 @@ def parse(arguments: list[str]) -> Options:
     )
 
 
-def _inputs(values: dict[str, str], rest: list[str]) -> tuple[Optional[str], Optional[str], list[str]]:
-    """Paths of side A and side B, and the arguments left over. Unless named they come from the first argument."""
+def _inputs(
+    values: dict[str, str], rest: list[str]
+) -> tuple[Optional[str], Optional[str], Optional[str], list[str]]:
+    """Paths of side A, side B and both, and the arguments left over. Unless named they come from the first argument."""
     answering, originating = values.get("-A"), values.get("-B")
     if answering is not None or originating is not None:
-        return answering, originating, rest
+        return answering, originating, None, rest
     if not rest:
         raise UsageError
-    return f"{rest[0]}.a.rtp", f"{rest[0]}.o.rtp", rest[1:]
+    return f"{rest[0]}.a.rtp", f"{rest[0]}.o.rtp", f"{rest[0]}.pcap", rest[1:]
 
 
 def _format(name: str, what: str, offered: dict[str, str]) -> str:
