@@ -16,7 +16,7 @@ from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source, socket_address
 from rtpp.recording.formats import ADHOC, PCAP
 from rtpp.recording.spool import Spool, UnsafeNameError
-from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, SharedFile, Sink
+from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, OutgoingSink, SharedFile, Sink
 from rtpp.session.session import Leg, Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
@@ -42,7 +42,7 @@ class Recordings:
 
     def _record(self, leg: Leg, single_file: bool) -> bool:
         session = leg.session
-        name = f"{session.call_id}={session.tag.partition(';')[0]}"
+        name = recording_name(session.call_id, session.tag)
         with self._table.lock:
             if leg.recording is not None:
                 return not single_file
@@ -90,7 +90,7 @@ class Recordings:
     def _shared_sinks(self, leg: Leg, file: SharedFile) -> list[tuple[Stream, Sink]]:
         sinks: list[tuple[Stream, Sink]] = [(leg.rtp, FileSink(file))]
         if self._settings.record_rtcp:
-            sinks.append((leg.rtcp, FileSink(file, outgoing=True)))
+            sinks.append((leg.rtcp, OutgoingSink(file)))
         return sinks
 
     def _attach_shared(self, leg: Leg, file: SharedFile) -> None:
@@ -166,6 +166,16 @@ class Recordings:
         for leg in recorded:
             leg.stop_recording()
         return bool(recorded)
+
+
+def recording_name(call_id: str, tag: str) -> str:
+    """What the files of a recorded session are called, without suffixes.
+
+    A tag may end in `;` and a number of the call's media stream. Like the C program's, names of the first stream are
+    without it; the other streams would otherwise be written into the same files.
+    """
+    party, _, medium = tag.partition(";")
+    return f"{call_id}={party}" if medium in ("", "1") else f"{call_id}={tag}"
 
 
 def _resolve(target: str) -> tuple[Address, socket.AddressFamily]:

@@ -1,7 +1,7 @@
 """Ethernet, IP and UDP headers for datagrams that came through a socket, which does not tell them.
 
 Plan: what two addresses have in common over all packets between them (made-up Ethernet addresses, packed IP
-addresses, their part of the checksums) is computed once and cached. What is left per packet is one sum over the
+addresses, their part of the checksums) is computed once, as a Flow. What is left per packet is one sum over the
 payload. The sum of 16-bit words in ones' complement arithmetic is the remainder of division by 65535, since
 65536 = 1 there; so the words need not be taken apart, and one big integer division does it.
 """
@@ -9,7 +9,6 @@ payload. The sum of 16-bit words in ones' complement arithmetic is the remainder
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ _pack_ipv6 = Struct("!14sIHBB32sHHHH").pack
 class Flow(NamedTuple):
     """What all packets from one address to another share."""
 
+    is_ipv4: bool
     ethernet: bytes
     addresses: bytes  # packed source and destination
     source_port: int
@@ -37,7 +37,6 @@ class Flow(NamedTuple):
     udp_sum: int  # of pseudo header and UDP header without lengths
 
 
-@lru_cache(maxsize=4096)
 def flow(source: tuple[Any, ...], destination: tuple[Any, ...], family: int) -> Flow:
     """Addresses are (host, port, ...); a host that is not a literal of `family` raises OSError."""
     packed_source, packed_destination = _packed(source[0], family), _packed(destination[0], family)
@@ -45,6 +44,7 @@ def flow(source: tuple[Any, ...], destination: tuple[Any, ...], family: int) -> 
     ethernet_type = b"\x08\x00" if family == socket.AF_INET else b"\x86\xdd"
     address_sum = int.from_bytes(addresses, "big")
     return Flow(
+        family == socket.AF_INET,
         _ethernet_address(packed_destination) + _ethernet_address(packed_source) + ethernet_type,
         addresses,
         source[1],
@@ -56,7 +56,7 @@ def flow(source: tuple[Any, ...], destination: tuple[Any, ...], family: int) -> 
 
 def ipv4_frame(between: Flow, payload: bytes, identification: int) -> bytes:
     """An Ethernet frame with `payload`, at most 65507 bytes. `identification` counts packets and may be any int."""
-    ethernet, addresses, source_port, destination_port, ip_sum, udp_sum = between
+    _, ethernet, addresses, source_port, destination_port, ip_sum, udp_sum = between
     length = len(payload) + 8
     identification &= 0xFFFF
     return (
@@ -80,7 +80,7 @@ def ipv4_frame(between: Flow, payload: bytes, identification: int) -> bytes:
 
 def ipv6_frame(between: Flow, payload: bytes) -> bytes:
     """An Ethernet frame with `payload`, at most 65527 bytes."""
-    ethernet, addresses, source_port, destination_port, _, udp_sum = between
+    _, ethernet, addresses, source_port, destination_port, _, udp_sum = between
     length = len(payload) + 8
     return (
         _pack_ipv6(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any
 
+from rtpp.net.addresses import Address
 from rtpp.recording.dissect import LINK_TYPES, NOT_IP, find_udp
-from rtpp.recording.frames import flow, ipv4_frame, ipv6_frame
+from rtpp.recording.frames import Flow, flow, ipv4_frame, ipv6_frame
 from rtpp.recording.reading import BROKEN, LARGEST_PACKET, Record, RecordingError, Window, address
 
 HEADER_SIZE = 24
@@ -27,21 +27,20 @@ _VARIANTS = {
 }
 MAGICS = tuple(_VARIANTS)
 
-_RECORD_HEADER = Struct("<IIII")
+_record_header = Struct("<IIII").pack
 
 
-def record(
-    payload: bytes, source: tuple[Any, ...], destination: tuple[Any, ...], family: int, wall: float, number: int
-) -> bytes:
-    """One record. `wall` is the time of arrival in seconds since 1970, `number` the identification of IPv4.
+def prepare(source: Address, destination: Address) -> Flow:
+    """What all packets between two addresses share. Raises OSError when they are not literals of one family."""
+    return flow(source, destination, socket.AF_INET6 if ":" in source[0] else socket.AF_INET)
 
-    Raises OSError when a host is not a literal of `family`.
-    """
-    between = flow(source, destination, family)
-    frame = ipv4_frame(between, payload, number) if family == socket.AF_INET else ipv6_frame(between, payload)
+
+def assemble(between: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
+    """One record. `wall` is the time of arrival in seconds since 1970; the next of `numbers` identifies it in IPv4."""
+    frame = ipv4_frame(between, payload, next(numbers)) if between.is_ipv4 else ipv6_frame(between, payload)
     seconds, microseconds = divmod(round(wall * 1_000_000), 1_000_000)
     size = len(frame)
-    return _RECORD_HEADER.pack(seconds, microseconds, size, size) + frame
+    return _record_header(seconds, microseconds, size, size) + frame
 
 
 class PcapReader:
