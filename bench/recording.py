@@ -1,7 +1,7 @@
 """What recording costs: `python3 -m bench recording`. The same calls plain, recorded ad-hoc and in pcap files.
 
-CPU is that of the whole process with the thread that writes, so nothing is hidden beside the relay loop. Recording runs
-from the start of each call (`-a`), both sides of it, RTP and RTCP; the files are on the disk that temporary files are on.
+CPU is that of the whole process with the thread that writes, so nothing is hidden beside the relay loop. Recording
+runs from the start of each call (`-a`), both sides of it, RTP and RTCP; the files are where temporary files are.
 Each round takes the variants one after the other, and ratios are taken within the round.
 """
 

@@ -33,11 +33,11 @@ _SOURCE = Struct("<H2s16s")
 _time_and_length = Struct("<dH").pack
 
 
-def prepare(source: Address, destination: Address) -> bytes:
-    """The fields that all records of packets from `source` share. Raises OSError when it is no literal address."""
-    host, port = source[0], source[1]
-    family, number = (socket.AF_INET6, _IPV6) if ":" in host else (socket.AF_INET, _IPV4)
-    return _SOURCE.pack(number, port.to_bytes(2, "big"), socket.inet_pton(family, host.partition("%")[0]))
+def prepare(source: Address, destination: Address, family: int) -> bytes:
+    """The fields that all records of packets from `source` share. Raises OSError when it is no literal of `family`."""
+    packed = socket.inet_pton(family, source[0].partition("%")[0])
+    number = _IPV4 if family == socket.AF_INET else _IPV6
+    return _SOURCE.pack(number, source[1].to_bytes(2, "big"), packed)
 
 
 def assemble(fields: bytes, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:

@@ -78,9 +78,9 @@ class RecordingFile:
 
     # -- the relay's side ------------------------------------------------------------------------
 
-    def prepare(self, source: Address, destination: Address) -> Any:
+    def prepare(self, source: Address, destination: Address, family: int) -> Any:
         """What packets between two addresses share, for `append`. Raises OSError when they cannot be recorded."""
-        return self._layout.prepare(source, destination)
+        return self._layout.prepare(source, destination, family)
 
     def append(self, packet: Packet) -> None:
         """Queue a packet; never blocks. Called under the table lock."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
 from rtpp.net.addresses import Address
 from rtpp.recording import adhoc, pcap, pcapng
 from rtpp.recording.adhoc import AdhocReader
+from rtpp.recording.frames import Flow
 from rtpp.recording.pcap import PcapReader
 from rtpp.recording.pcapng import PcapngReader
 from rtpp.recording.reading import RecordingError, Window
@@ -23,19 +24,25 @@ Reader = Union[AdhocReader, PcapReader, PcapngReader]
 class Format(NamedTuple):
     """How recordings are written.
 
-    `prepare(source, destination)` is what all packets between two addresses, as recvfrom() gives them, have in common;
-    it raises OSError for what is no literal address. `assemble(prepared, payload, wall, numbers)` is one datagram as it
-    goes to the file: `wall` in seconds since 1970, `numbers` the identifications of IPv4 packets (16 bits are used).
+    `prepare(source, destination, family)` is what all packets between two addresses, as recvfrom() gives them, have in
+    common; it raises OSError for hosts that are not literals of the family. `assemble(prepared, payload, wall,
+    numbers)` is one datagram as it goes to the file: `wall` in seconds since 1970, `numbers` the identifications of
+    IPv4 packets, of which the low 16 bits are used.
     """
 
     name: str
     file_header: bytes
-    prepare: Callable[[Address, Address], Any]
+    prepare: Callable[[Address, Address, int], Any]
     assemble: Callable[[Any, bytes, float, Iterator[int]], bytes]
+
+    def record(self, payload: bytes, source: Address, destination: Address, family: int, wall: float,
+               number: int) -> bytes:
+        """One datagram by itself."""
+        return self.assemble(self.prepare(source, destination, family), payload, wall, iter((number,)))
 
 
 ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.prepare, adhoc.assemble)
-PCAP = Format("pcap", pcap.FILE_HEADER, pcap.prepare, pcap.assemble)
+PCAP = Format("pcap", pcap.FILE_HEADER, Flow, pcap.assemble)
 
 
 class Survey(NamedTuple):

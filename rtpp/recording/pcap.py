@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from struct import Struct
 
-from rtpp.net.addresses import Address
 from rtpp.recording.dissect import LINK_TYPES, NOT_IP, find_udp
-from rtpp.recording.frames import Flow, flow, ipv4_frame, ipv6_frame
+from rtpp.recording.frames import Flow
 from rtpp.recording.reading import BROKEN, LARGEST_PACKET, Record, RecordingError, Window, address
 
 HEADER_SIZE = 24
@@ -30,17 +28,12 @@ MAGICS = tuple(_VARIANTS)
 _record_header = Struct("<IIII").pack
 
 
-def prepare(source: Address, destination: Address) -> Flow:
-    """What all packets between two addresses share. Raises OSError when they are not literals of one family."""
-    return flow(source, destination, socket.AF_INET6 if ":" in source[0] else socket.AF_INET)
-
-
-def assemble(between: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
+def assemble(flow: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
     """One record. `wall` is the time of arrival in seconds since 1970; the next of `numbers` identifies it in IPv4."""
-    frame = ipv4_frame(between, payload, next(numbers)) if between.is_ipv4 else ipv6_frame(between, payload)
-    seconds, microseconds = divmod(round(wall * 1_000_000), 1_000_000)
+    frame = flow.frame(payload, next(numbers) if flow.is_ipv4 else 0)
+    microseconds = round(wall * 1_000_000)
     size = len(frame)
-    return _record_header(seconds, microseconds, size, size) + frame
+    return _record_header(microseconds // 1_000_000, microseconds % 1_000_000, size, size) + frame
 
 
 class PcapReader:

@@ -64,26 +64,17 @@ class FileSink:
         self._append = file.file.append
         self._source: Optional[Address] = None  # the ends of the packet before this one
         self._port = 0
-        self._addresses: Any = None  # of a packet, as the file's format has them; None: cannot be recorded
+        self._addresses: Any = None  # of a packet, as the file's format has them
         file.join()
 
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         if source != self._source or stream.port != self._port:
             self._source, self._port = source, stream.port
-            self._prepare(source, _local(stream, source))
-        self._record(data)
+            self._addresses = self._prepare(source, _local(stream, source), stream)
+        self._append((time(), data, self._addresses))
 
-    def _prepare(self, source: Address, destination: Address) -> None:
-        try:
-            self._addresses = self._shared.file.prepare(source, destination)
-        except OSError:
-            self._addresses = None
-
-    def _record(self, data: bytes) -> None:
-        if self._addresses is not None:
-            self._append((time(), data, self._addresses))
-        else:
-            self._shared.file.lose()
+    def _prepare(self, source: Address, destination: Address, stream: Stream) -> Any:
+        return self._shared.file.prepare(source, destination, stream.leg.address.family)
 
     def close(self) -> None:
         self._shared.leave()
@@ -94,12 +85,12 @@ class OutgoingSink(FileSink):
 
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         peer = stream.peer
-        family = peer.leg.address.family
+        unknown = UNKNOWN[peer.leg.address.family]
         destination = peer.latch.remote
-        if destination is None or (":" in destination[0]) != (family == IPV6):
-            destination = UNKNOWN[family]
-        self._prepare(_local(peer, destination) if peer.socket is not None else UNKNOWN[family], destination)
-        self._record(data)
+        if destination is None or (":" in destination[0]) != (":" in unknown[0]):
+            destination = unknown
+        source = _local(peer, destination) if peer.socket is not None else unknown
+        self._append((time(), data, self._prepare(source, destination, peer)))
 
 
 def _local(stream: Stream, party: Address) -> Address:
