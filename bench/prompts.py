@@ -1,7 +1,7 @@
 """How punctual prompts are: `python3 -m bench prompts`. Endless G.711 prompts to many calls at once, 10 ms a packet.
 
-Packet k of a prompt is due k packet times after the first. When the first was due nobody outside can know, so a prompt's
-clock is set by its most punctual packet; how much later than that clock each other packet arrived is what is shown.
+Packet k of a prompt is due k packet times after the first. When the first was due nobody outside can know, so its
+clock is set by its most punctual packet, and what is shown is how much later than that clock each packet arrived.
 Times of arrival are the kernel's (SO_TIMESTAMPNS), so a receiver that reads late does not matter. Linux.
 """
 
