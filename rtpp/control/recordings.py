@@ -42,23 +42,26 @@ class Recordings:
 
     def _record(self, leg: Leg, single_file: bool) -> bool:
         session = leg.session
-        name = recording_name(session.call_id, session.tag)
         with self._table.lock:
             if leg.recording is not None:
                 return not single_file
             if single_file and session.shared_file is not None and session.shared_file.in_use:
                 self._attach_shared(leg, session.shared_file)
                 return True
-        if "/" in name:
+        names = recording_names(session.call_id, session.tag)
+        if "/" in names[0]:
             session.log.error("not recorded: %r in the call-id or tag would lead to another directory", "/")
             return False
-        try:
-            if single_file:
-                return self._record_single(leg, f"{name}.pcap")
-            return self._record_pair(leg, name + SUFFIXES[leg.actor])
-        except (OSError, UnsafeNameError) as error:
-            session.log.error("cannot record: %s", error)
-            return False
+        for name in names:
+            try:
+                if single_file:
+                    return self._record_single(leg, f"{name}.pcap")
+                return self._record_pair(leg, name + SUFFIXES[leg.actor])
+            except (OSError, UnsafeNameError) as error:
+                session.log.error("cannot record: %s", error)
+                if not isinstance(error, FileExistsError):
+                    break
+        return False
 
     def _open(self, session: Session, name: str) -> SharedFile:
         if self._spool is None:
@@ -168,14 +171,18 @@ class Recordings:
         return bool(recorded)
 
 
-def recording_name(call_id: str, tag: str) -> str:
-    """What the files of a recorded session are called, without suffixes.
+def recording_names(call_id: str, tag: str) -> list[str]:
+    """What the files of a recorded session may be called, without suffixes, in order of preference.
 
     A tag may end in `;` and a number of the call's media stream. Like the C program's, names of the first stream are
-    without it; the other streams would otherwise be written into the same files.
+    without it. The other streams would be written into the same files, so their names have it, as has that of a first
+    stream beside one without a number.
     """
     party, _, medium = tag.partition(";")
-    return f"{call_id}={party}" if medium in ("", "1") else f"{call_id}={tag}"
+    short, full = f"{call_id}={party}", f"{call_id}={tag}"
+    if medium == "1":
+        return [short, full]
+    return [full if medium else short]
 
 
 def _resolve(target: str) -> tuple[Address, socket.AddressFamily]:
