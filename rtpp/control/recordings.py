@@ -115,7 +115,7 @@ class Recordings:
         try:
             if command.target.startswith(UDP):
                 source = self._copy_to_host(leg, command.target)
-                return f"{source[1]} {source[0]}" if command.wants_address and source else "0"
+                return f"{source[1]} {source[0]}" if command.wants_address else "0"
             if command.wants_address:
                 raise ValueError("modifier p needs a target udp:HOST:PORT")
             if not self._copy_to_file(leg, command):
@@ -137,12 +137,12 @@ class Recordings:
             return self._record_single(leg, command.target)
         return self._record_pair(leg, command.target)
 
-    def _copy_to_host(self, leg: Leg, target: str) -> Optional[tuple[str, int]]:
-        """Returns the address and port that copies come from; None when the leg is recorded in files already."""
+    def _copy_to_host(self, leg: Leg, target: str) -> tuple[str, int]:
+        """Returns the address and port that copies come from; of a leg that is recorded in files, where they would."""
         destination, family = _resolve(target)
         address = self._address_towards(destination[0], family)
         with self._table.lock:
-            if leg.recording is not None:
+            if leg.recording is not None and leg.recording.source is not None:
                 return leg.recording.source
             if leg.session.ended:
                 raise ValueError("the session has ended")

@@ -55,6 +55,11 @@ class Spool:
         """Packets that are in no recording, because the disk was too slow or full."""
         return self._budget.lost
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be written, about."""
+        return self._budget.waiting
+
     def start(self) -> None:
         if self._spool_dir != self._record_dir:
             self._find_orphans()
@@ -69,11 +74,6 @@ class Spool:
         if self._mover.is_alive():
             self._moves.put(None)
             self._mover.join()
-
-    @property
-    def queued(self) -> int:
-        """Bytes that wait to be written, about."""
-        return self._accepted - self._freed
 
     def open(self, name: str, layout: Format, log: CallLog) -> RecordingFile:
         """Begin a recording. Raises OSError or UnsafeNameError.

@@ -163,6 +163,17 @@ class CopyTest(RecordingCase):
             D a f                       -> 0
         """)
 
+    def test_source_address_of_a_leg_that_is_recorded(self) -> None:
+        """It stays recorded and nothing is copied; the port in the reply is free again."""
+        talk = self.prepared()
+        self.follow(talk, """
+            R a f t                     -> 0
+            Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
+            C a udp:127.0.0.1:3000 f t  -> 0
+        """)
+        self.assertEqual(talk.table.ports[socket.AF_INET].free, 22)
+        self.assertEqual(self.files(2), ["a=f.o.rtcp", "a=f.o.rtp"])
+
     def test_source_address_behind_a_wildcard(self) -> None:
         """What the recorder will see, not the address that was bound."""
         talk = self.talk("-l 0.0.0.0")
