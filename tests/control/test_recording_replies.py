@@ -157,6 +157,7 @@ class CopyTest(RecordingCase):
         self.follow(self.prepared(), """
             Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
             C a udp:127.0.0.1:3000 f t  -> 0
+            Cp a udp:127.0.0.1:3000 t f -> 41006 127.0.0.1   # each leg has a pair of its own
             C nosuch udp:127.0.0.1:3000 f t -> E50
             Cp a name x f               -> E65
             Cx a name f                 -> E7
