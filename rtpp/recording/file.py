@@ -102,10 +102,6 @@ class RecordingFile:
     # -- the spool's side ------------------------------------------------------------------------
 
     @property
-    def has_unwritten(self) -> bool:
-        return bool(self._queue or self._unwritten)
-
-    @property
     def unwritten(self) -> int:
         """Packets."""
         return len(self._queue) + self._unwritten_packets
@@ -114,7 +110,7 @@ class RecordingFile:
         """Write what is queued. Raises OSError: then the rest stays queued, and is due again after a while."""
         self.due = now + WRITE_INTERVAL
         self.failing = True
-        while self.has_unwritten:
+        while self._queue or self._unwritten:
             if not self._unwritten:
                 self._take_batch()
             self._write(self._unwritten)

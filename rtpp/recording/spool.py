@@ -129,7 +129,7 @@ class Spool:
             closing = file.closing  # read first: what is queued before it must still be written
             if now >= file.due or ((closing or in_a_hurry) and not file.failing):
                 self._write(file, now)
-            if closing and not file.has_unwritten:
+            if closing and not file.unwritten:  # a header alone is not worth waiting for, nor its descriptor
                 self._finish(file)
         self._note_overflow()
 

@@ -197,6 +197,12 @@ class SpoolTest(unittest.TestCase):
         spool.stop()
         self.assertEqual(payloads(self.records / "a.pcap"), [payload(1)])
 
+    def test_recordings_without_packets_do_not_pile_up_on_a_full_disk(self) -> None:
+        spool = self.start(with_spool=False)
+        with mock.patch("os.pwrite", side_effect=OSError(28, "No space left on device")):
+            spool.close(spool.open("a.pcap", PCAP, GLOBAL))
+            self.assertTrue(wait_for(lambda: not spool._files))
+
     def test_what_cannot_be_written_at_the_end_is_counted_and_logged(self) -> None:
         spool = self.start(with_spool=False)
         file = spool.open("a.rtp", ADHOC, GLOBAL)
