@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import calls, readme, relaying
+from bench import calls, prompts, readme, recording, relaying
 from bench.cpu import Cores, pin
 from bench.load import LoadGenerator, LoadResult
 from bench.peers import EngineWheel, Peer, all_peers
 from bench.tables import Table
+
+PARTS = ["relay", "calls", "recording", "prompts"]
+AT_ONCE = 200  # calls that are recorded, or played to
 
 
 def main() -> None:
@@ -34,13 +37,18 @@ def main() -> None:
         tables += [measure_relaying(peers, generator, cores, count, options) for count in options.calls]
     if "calls" in options.parts:
         tables += measure_calls(peers, cores, options)
+    python = options.python[0] if options.python else sys.executable
+    if "recording" in options.parts:
+        tables.append(measure_recording(python, generator, cores, options))
+    if "prompts" in options.parts:
+        tables.append(measure_prompts(python, cores, options))
     if options.write:
         readme.write(tables, conditions)
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="relay|calls", help="what to measure (default: both)")
+    parser.add_argument("parts", nargs="*", metavar="|".join(PARTS), help="what to measure (default: all)")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/README")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that all works (under a minute)")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
@@ -52,9 +60,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--python", action="append", metavar="PYTHON", help="run ours on this interpreter; may be "
                         "repeated (default: the one that runs this, and pypy3)")
     options = parser.parse_args()
-    options.parts = options.parts or ["relay", "calls"]
-    if not set(options.parts) <= {"relay", "calls"}:
-        parser.error("parts are: relay calls")
+    options.parts = options.parts or PARTS
+    if not set(options.parts) <= set(PARTS):
+        parser.error(f"parts are: {' '.join(PARTS)}")
     if options.quick:
         options.rounds, options.seconds, options.standing, options.cycles = 1, 1.0, 500, 200
     options.idle_seconds = min(options.seconds, 3.0)
@@ -89,6 +97,27 @@ def measure_calls(peers: Sequence[Peer], cores: Cores, options: argparse.Namespa
     for table in tables:
         print(table.text())
     return tables
+
+
+def measure_recording(python: str, generator: LoadGenerator, cores: Cores, options: argparse.Namespace) -> Table:
+    runs: recording.Runs = {}
+    for turn in range(options.rounds):
+        progress(f"recording, round {turn + 1}")
+        for name, result in recording.measure(python, generator, cores, AT_ONCE, options.seconds):
+            runs.setdefault(name, []).append(result)
+    table = recording.table(AT_ONCE, runs)
+    print(table.text())
+    return table
+
+
+def measure_prompts(python: str, cores: Cores, options: argparse.Namespace) -> Table:
+    results = []
+    for turn in range(options.rounds):
+        progress(f"prompts, round {turn + 1}")
+        results.append(prompts.measure(python, cores, AT_ONCE, options.seconds))
+    table = prompts.table(AT_ONCE, results)
+    print(table.text())
+    return table
 
 
 def progress(text: str) -> None:

@@ -148,8 +148,12 @@ class Stream:
         session = self.leg.session
         prompt = self.is_rtp and self.leg.opposite.player is not None
         self.gated = prompt or session.fork is not None
-        staged = self.gated or self.witnesses or self._send_twice or self.resizer
-        self.onward = self._deliver if staged else None
+        if self.resizer is not None:
+            self.onward = self._deliver
+        elif self.gated or self.witnesses or self._send_twice:
+            self.onward = self._pass
+        else:
+            self.onward = None
 
     def choose_destination(self) -> None:
         """Decide where packets to the party go, after its address, our socket or a sister socket changed.
@@ -243,11 +247,9 @@ class Stream:
         self.choose_onward()
 
     def _deliver(self, data: bytes, source: Address, now: float) -> None:
-        """The stages after analysis, for streams that need them."""
+        """Re-packetising, and the stages after it."""
         resizer = self.resizer
-        if resizer is None:
-            self._pass(data, source, now)
-            return
+        assert resizer is not None
         pushed = resizer.push(data, now)
         if pushed is Pushed.NOT_TAKEN:
             self._pass(data, source, now)
