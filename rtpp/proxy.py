@@ -2,6 +2,9 @@
 
 Threads: the relay loop, the reaper, the notifier, one per control socket, one per module, the log's and that for
 signals. The main thread waits for requests to drain or to end.
+
+What these settings do not need is not even loaded. Whatever may be needed is loaded before `start()`: from then on
+the program's file may be replaced.
 """
 
 from __future__ import annotations
@@ -10,20 +13,22 @@ import gc
 import socket
 import sys
 import time
-from typing import Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
 from rtpp.log import GLOBAL, writers
-from rtpp.modules.host import Modules
-from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
 from rtpp.session.table import SessionTable
 from rtpp.settings import Settings
 from rtpp.stats import Stats
+
+if TYPE_CHECKING:
+    from rtpp.modules.host import Modules
+    from rtpp.recording.spool import Spool
 
 # Seconds a thread may compute while others wait. The default of 5 ms would hold up packets behind a busy command.
 SWITCH_INTERVAL = 0.0005
@@ -48,8 +53,8 @@ class Proxy:
         self._on_drained = on_drained
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
-        self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
-        self._modules = Modules(settings.modules, self.table, self._notifier)
+        self._spool = _spool(settings)
+        self._modules = self._load_modules(settings)
         self._executor = Executor(self.table, targets, self._spool, self._modules)
         cache = ReplyCache()
         only_channel = not any(endpoint.is_datagram for endpoint in endpoints)
@@ -66,9 +71,17 @@ class Proxy:
         return make_server(listener, Parts(self.table, self._spool, self._notifier, self._modules,
                                            lambda: self._executor.draining, writers))
 
+    def _load_modules(self, settings: Settings) -> Optional[Modules]:
+        if not settings.modules:
+            return None
+        from rtpp.modules.host import Modules
+
+        return Modules(settings.modules, self.table, self._notifier)
+
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
-        self._modules.start()
+        if self._modules is not None:
+            self._modules.start()
         self._notifier.start()
         if self._spool is not None:
             self._spool.start()
@@ -102,8 +115,17 @@ class Proxy:
         self.table.relay.stop()
         if self._spool is not None:
             self._spool.stop()
-        self._modules.stop()
+        if self._modules is not None:
+            self._modules.stop()
         self._notifier.stop()
+
+
+def _spool(settings: Settings) -> Optional[Spool]:
+    if not settings.record_dir:
+        return None
+    from rtpp.recording.spool import Spool
+
+    return Spool(settings.record_dir, settings.spool_dir)
 
 
 def _go_on() -> None:

@@ -17,16 +17,15 @@ import errno
 import fcntl
 import itertools
 import os
-import shutil
 import socket
 import threading
 import time
 from collections import deque
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from rtpp.log import GLOBAL, CallLog
-from rtpp.net.addresses import Address
 from rtpp.recording.formats import Format
+from rtpp.recording.packet import Packet
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes of packets that wait to be written, over all recordings
 PACKET_OVERHEAD = 200  # bytes a queued packet costs besides its payload
@@ -36,15 +35,6 @@ BATCH_BYTES = 1024 * 1024  # written at once at most
 FINISH_TIMEOUT = 3.0  # seconds to wait for an earlier recording of the same name
 SHUTDOWN_TRIES = 3  # writes tried at the end of the process before packets are given up
 SUFFIXES = (b".rtp", b".rtcp", b".pcap")
-
-
-class Packet(NamedTuple):
-    """A packet as it is recorded; `wall_time` is seconds since the epoch."""
-
-    wall_time: float
-    payload: bytes
-    source: Address
-    destination: Address
 
 
 _identification = itertools.count()  # of IPv4 packets, over all recordings of the process
@@ -193,7 +183,8 @@ def move(path: bytes, final_path: bytes) -> None:
     partial = final_path + b".partial"
     try:
         with open(path, "rb") as source, open(partial, "wb") as target:
-            shutil.copyfileobj(source, target, BATCH_BYTES)
+            while data := source.read(BATCH_BYTES):
+                target.write(data)
             target.flush()
             os.fsync(target.fileno())
         os.rename(partial, final_path)
