@@ -1,11 +1,14 @@
 """Build the program as a single file, which any host with Python 3.9 or newer runs.
 
-    python3 tools/build_single_file.py build/rtpproxy
+    python3 tools/build_single_file.py build/rtpproxy ["/usr/bin/env python3"]
 
-Beside the file go symbolic links with the names of the other programs. The file is a zip archive with a first line for
-the kernel. It holds sources, not byte code, which would tie it to one version of Python. Names in order, one fixed
-time, one fixed mode and no compression (whose result depends on the version of zlib) make it reproducible: the same
-sources give the same bytes on every machine. Reading it without inflating is also a little faster.
+The second argument is the interpreter that the first line names. Beside the file go symbolic links with the names of
+the other programs.
+
+The file is a zip archive with a first line for the kernel. It holds sources, not byte code, which would tie it to one
+version of Python. Names in order, one fixed time, one fixed mode and no compression (whose result depends on the
+version of zlib) make it reproducible: the same sources give the same bytes on every machine. Reading it without
+inflating is also a little faster.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ sys.dont_write_bytecode = True
 
 from rtpp.programs import DEFAULT, PROGRAMS  # noqa: E402
 
-FIRST_LINE = b"#!/usr/bin/env python3\n"
+INTERPRETER = "/usr/bin/env python3"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 UNIX = 3  # the system whose file modes the archive holds
 START = b'"""Where every program starts: see rtpp/programs.py."""\nfrom rtpp.programs import main\n\nmain()\n'
@@ -33,11 +36,11 @@ def contents() -> dict[str, bytes]:
     return {"__main__.py": START, **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sources}}
 
 
-def build(output: Path) -> None:
+def build(output: Path, interpreter: str) -> None:
     """Write the file under a name of its own first: the old one may be running."""
     partial = output.with_name(output.name + ".partial")
     with open(partial, "wb") as file:
-        file.write(FIRST_LINE)
+        file.write(f"#!{interpreter}\n".encode())
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, data in contents().items():
                 member = zipfile.ZipInfo(name, FIXED_TIME)
@@ -61,7 +64,7 @@ def link(output: Path) -> None:
 def main() -> None:
     output = Path(sys.argv[1])
     output.parent.mkdir(parents=True, exist_ok=True)
-    build(output)
+    build(output, sys.argv[2] if len(sys.argv) > 2 else INTERPRETER)
     link(output)
     print(f"{output}: {output.stat().st_size} bytes")
 
