@@ -1,9 +1,11 @@
 # Bash completion for rtpproxy and the programs that share its file. A test compares the options with the programs' own.
 
 _rtpproxy_options='-2 -6 -? -A -C -D -F -L -M -P -R -S -T -V -W -a -b -c -d -f -i -l -m -n -p -r -s -t -u -v -w
-    --bridge_symmetric --config --dso --force_asymmetric --help --nice --no_redirect --no_resolve --overload_prot'
+    --bridge_symmetric --config --dso --force_asymmetric --help --http --nice --no_redirect --no_resolve --overload_prot'
 _makeann_options='-L -l -v'
-_extractaudio_options='-A -B -D -F -S -d -e -i -n -s --alice-crypto --bob-crypto --plot'
+_extractaudio_options='-A -B -D -F -S -d -e -i -n -s --alice-crypto --bob-crypto --help --plot'
+_rtppctl_commands='check delete drain ping raw record session sessions stats stop watch'
+_rtppctl_options='-h --help --http --json --timeout -s'
 
 _rtpproxy() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -21,7 +23,7 @@ _rtpproxy() {
     -c) mapfile -t COMPREPLY < <(compgen -W 'fifo rr' -- "$word"); return ;;
     -d) mapfile -t COMPREPLY < <(compgen -W 'DBUG INFO WARN ERR CRIT' -- "$word"); return ;;
     -u) mapfile -t COMPREPLY < <(compgen -u -- "$word"); return ;;
-    -6 | -A | -L | -M | -T | -W | -l | -m | -n | -t | -w | --nice) return ;;
+    -6 | -A | -L | -M | -T | -W | -l | -m | -n | -t | -w | --http | --nice) return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$_rtpproxy_options" -- "$word")
 }
@@ -42,6 +44,15 @@ _extractaudio() {
     esac
 }
 
+_rtppctl() {
+    local word=${COMP_WORDS[COMP_CWORD]}
+    case $word in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$_rtppctl_options" -- "$word") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$_rtppctl_commands" -- "$word") ;;
+    esac
+}
+
 complete -F _rtpproxy rtpproxy
+complete -F _rtppctl rtppctl
 complete -F _makeann makeann
 complete -F _extractaudio extractaudio
