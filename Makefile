@@ -43,7 +43,7 @@ install: all
 		install -m 644 packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
 	install -m 644 packaging/instance.conf.example $(DESTDIR)$(EXAMPLES)
 
-# What is in /etc stays.
+# Settings that were changed stay.
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(PROGRAMS:%=$(DESTDIR)$(BASH_COMPLETIONS)/%)
 	rm -f $(patsubst man/%.1,$(DESTDIR)$(MAN)/man1/%.1,$(wildcard man/*.1))
@@ -51,6 +51,8 @@ uninstall:
 	rm -f $(patsubst packaging/systemd/%,$(DESTDIR)$(UNITS)/%,$(wildcard packaging/systemd/rtpproxy*))
 	rm -f $(DESTDIR)$(SYSUSERS)/rtpproxy.conf $(DESTDIR)$(ZSH_COMPLETIONS)/_rtpproxy
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/rtpproxy
+	! cmp -s packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy || \
+		rm $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
 
 # Packages are built in a copy of this directory; they end up in build/.
 deb:
