@@ -14,6 +14,7 @@ from rtpp.control.endpoints import Endpoint, open_endpoint
 from rtpp.errors import StartError
 from rtpp.log import GLOBAL, LogWriter
 from rtpp.proxy import Proxy
+from rtpp.servicemanager import ServiceManager
 from rtpp.settings import Settings
 from rtpp.signals import Request, SignalWatch
 
@@ -49,9 +50,13 @@ def run(settings: Settings) -> None:
         pid_file.write()
         ready.ready()
         _advise(settings, endpoints)
+        manager = ServiceManager(os.environ, proxy.table)
+        manager.ready()
         GLOBAL.info("rtpproxy is serving")
         while watch.wait() is Request.DRAIN:
             proxy.drain()
+            manager.draining()
+        manager.stopping()
         proxy.stop()
         pid_file.remove()
         GLOBAL.info("rtpproxy has ended")

@@ -2,6 +2,9 @@
 
 Threads: the relay loop, the reaper, the notifier, one per control socket, one per module, the log's and that for
 signals. The main thread waits for requests to drain or to end.
+
+What these settings do not need is not even loaded. Whatever may be needed is loaded before `start()`: from then on
+the program's file may be replaced.
 """
 
 from __future__ import annotations
@@ -10,21 +13,23 @@ import gc
 import socket
 import sys
 import time
-from typing import Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from rtpp.control.commands import Executor
 from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
-from rtpp.fastpath.setup import make_fast_path
 from rtpp.log import GLOBAL, writers
-from rtpp.modules.host import Modules
-from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
 from rtpp.session.table import SessionTable
 from rtpp.settings import Settings
 from rtpp.stats import Stats
+
+if TYPE_CHECKING:
+    from rtpp.fastpath.offload import FastPath
+    from rtpp.modules.host import Modules
+    from rtpp.recording.spool import Spool
 
 # Seconds a thread may compute while others wait. The default of 5 ms would hold up packets behind a busy command.
 SWITCH_INTERVAL = 0.0005
@@ -46,14 +51,14 @@ class Proxy:
         """`http` is a listening socket for the status page."""
         targets = AllowedTargets(settings.notify_targets, resolve_names=settings.resolve_names)
         stats = Stats(time.monotonic())
-        self._fast_path = make_fast_path(settings, stats)
+        self._fast_path = _fast_path(settings, stats)
         self._drops_rights = bool(settings.user)
         self.table = SessionTable(settings, stats, self._fast_path)
         self._on_drained = on_drained
         self._notifier = Notifier()
         self._reaper = Reaper(self.table, self._notifier)
-        self._spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
-        self._modules = Modules(settings.modules, self.table, self._notifier)
+        self._spool = _spool(settings)
+        self._modules = self._load_modules(settings)
         self._executor = Executor(self.table, targets, self._spool, self._modules)
         cache = ReplyCache()
         only_channel = not any(endpoint.is_datagram for endpoint in endpoints)
@@ -70,9 +75,17 @@ class Proxy:
         return make_server(listener, Parts(self.table, self._spool, self._notifier, self._modules,
                                            lambda: self._executor.draining, writers))
 
+    def _load_modules(self, settings: Settings) -> Optional[Modules]:
+        if not settings.modules:
+            return None
+        from rtpp.modules.host import Modules
+
+        return Modules(settings.modules, self.table, self._notifier)
+
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
-        self._modules.start()
+        if self._modules is not None:
+            self._modules.start()
         self._notifier.start()
         if self._spool is not None:
             self._spool.start()
@@ -117,8 +130,25 @@ class Proxy:
             self._fast_path.stop()
         if self._spool is not None:
             self._spool.stop()
-        self._modules.stop()
+        if self._modules is not None:
+            self._modules.stop()
         self._notifier.stop()
+
+
+def _fast_path(settings: Settings, stats: Stats) -> Optional[FastPath]:
+    if settings.fastpath == "off":
+        return None
+    from rtpp.fastpath.setup import make_fast_path
+
+    return make_fast_path(settings, stats)
+
+
+def _spool(settings: Settings) -> Optional[Spool]:
+    if not settings.record_dir:
+        return None
+    from rtpp.recording.spool import Spool
+
+    return Spool(settings.record_dir, settings.spool_dir)
 
 
 def _go_on() -> None:

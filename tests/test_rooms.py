@@ -95,12 +95,6 @@ class Rooms(unittest.TestCase):
                  if ROOMS.index(room_of(found.imported)) > ROOMS.index(room_of(found.importer))]
         self.assertEqual(wrong, [])
 
-    def test_imports_for_types_stay_in_their_room(self) -> None:
-        """They break a circle between neighbours, and must not hide one between rooms."""
-        wrong = [str(found) for found in self.ours
-                 if found.for_types and room_of(found.imported) != room_of(found.importer)]
-        self.assertEqual(wrong, [])
-
     def test_no_circles(self) -> None:
         needs: dict[str, set[str]] = {module: set() for module in self.paths}
         for found in self.ours:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from logging import DEBUG
-from typing import Callable, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
 
 from rtpp.control import grammar, parser
 from rtpp.control.modifiers import LegModifiers
@@ -21,10 +21,12 @@ from rtpp.control.subcommands import ModuleCalls, check_modules, run_subcommands
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.log import GLOBAL, CallLog
 from rtpp.net.addresses import IPV6
-from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notification
 from rtpp.session.session import Leg, Session
 from rtpp.session.table import NoSocketsError, SessionTable
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import Spool
 
 MAX_REPLY = 1024  # bytes of a whole reply: cookie, space, text, line feed
 

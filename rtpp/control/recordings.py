@@ -8,19 +8,20 @@ still there.
 from __future__ import annotations
 
 import socket
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from rtpp.control import parser
 from rtpp.control.grammar import integer
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source, socket_address
-from rtpp.recording.formats import ADHOC, PCAP
-from rtpp.recording.spool import Spool, UnsafeNameError
 from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, OutgoingSink, SharedFile, Sink
 from rtpp.session.session import Leg, Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
 from rtpp.settings import ListenAddress
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import Spool
 
 UDP = "udp:"
 
@@ -32,7 +33,6 @@ class Recordings:
         self._table = table
         self._settings = table.settings
         self._spool = spool
-        self._layout = PCAP if table.settings.record_pcap else ADHOC
 
     def record(self, legs: list[Leg], single_file: bool) -> bool:
         """Record legs in files named for their calls. Returns whether any is recorded. Takes the lock itself."""
@@ -57,7 +57,7 @@ class Recordings:
                 if single_file:
                     return self._record_single(leg, f"{name}.pcap")
                 return self._record_pair(leg, name + SUFFIXES[leg.actor])
-            except (OSError, UnsafeNameError) as error:
+            except (OSError, ValueError) as error:
                 session.log.error("cannot record: %s", error)
                 if not isinstance(error, FileExistsError):
                     break
@@ -66,7 +66,10 @@ class Recordings:
     def _open(self, session: Session, name: str) -> SharedFile:
         if self._spool is None:
             raise OSError("directory for saving local recordings is not configured, see -r")
-        return SharedFile(self._spool, self._spool.open(name, self._layout, session.log), name)
+        from rtpp.recording.formats import ADHOC, PCAP  # loaded already, with the spool
+
+        layout = PCAP if self._settings.record_pcap else ADHOC
+        return SharedFile(self._spool, self._spool.open(name, layout, session.log), name)
 
     def _record_pair(self, leg: Leg, name: str) -> bool:
         """RTP and RTCP in a file each."""
@@ -75,7 +78,7 @@ class Recordings:
             files.append((leg.rtp, self._open(leg.session, f"{name}.rtp")))
             if self._settings.record_rtcp:
                 files.append((leg.rtcp, self._open(leg.session, f"{name}.rtcp")))
-        except (OSError, UnsafeNameError):
+        except (OSError, ValueError):
             for _, file in files:
                 file.spool.close(file.file)
             raise

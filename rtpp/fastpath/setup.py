@@ -35,9 +35,7 @@ class Unavailable(Exception):
 
 
 def make_fast_path(settings: Settings, stats: Stats) -> Optional[FastPath]:
-    """As `--fastpath` says. Raises StartError when it must be there and cannot."""
-    if settings.fastpath == "off":
-        return None
+    """As `--fastpath` says, which is not "off". Raises StartError when it must be there and cannot."""
     try:
         return _make(settings, stats)
     except Unavailable as error:

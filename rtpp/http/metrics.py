@@ -131,11 +131,11 @@ class Metrics:
 
     def _queues(self) -> Iterator[Family]:
         """What waits to be done by the threads that may block, and what was lost because too much waited."""
-        spool, notifier, workers = self._parts.spool, self._parts.notifier, self._parts.modules.workers
+        spool, notifier, modules = self._parts.spool, self._parts.notifier, self._parts.modules
         logs = self._parts.log_writers()
         waiting = {"notifications": notifier.queued, "log lines": sum(each.queued for each in logs)}
         lost = {"notifications": notifier.lost, "log lines": sum(each.lost for each in logs)}
-        for name, worker in workers.items():
+        for name, worker in modules.workers.items() if modules is not None else ():
             waiting[f"module {name}"], lost[f"module {name}"] = worker.queued, worker.lost
         yield Family("queue_items", GAUGE, "What waits in a queue.",
                      [({"queue": name}, number) for name, number in waiting.items()])

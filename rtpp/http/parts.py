@@ -18,7 +18,7 @@ class Parts(NamedTuple):
     table: SessionTable
     spool: Optional[Spool]
     notifier: Notifier
-    modules: Modules
+    modules: Optional[Modules]  # None when none is loaded
     is_draining: Callable[[], bool]
     log_writers: Callable[[], list[LogWriter]]
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import socket
 from time import time
-from typing import Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
-from rtpp.recording.spool import RecordingFile, Spool
 from rtpp.session.session import Leg
 from rtpp.session.stream import Stream
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import RecordingFile, Spool
 
 SUFFIXES = {"caller": ".o", "callee": ".a"}
 UNKNOWN = {IPV4: ("0.0.0.0", 0), IPV6: ("::", 0)}

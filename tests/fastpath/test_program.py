@@ -53,7 +53,8 @@ class ProgramTest(KernelTest):
 
     def arm(self, slot: Slot, last: bytes) -> None:
         up, state = slot.caught_up(last), export_state(self.analyzer)
-        assert up is not None and state is not None
+        assert up is not None
+        assert state is not None
         self.assertTrue(slot.arm(up, state, 0, 0))
 
     def test_packets_that_leave(self) -> None:
