@@ -1,7 +1,7 @@
 # Bash completion for rtpproxy and the programs that share its file. A test compares the options with the programs' own.
 
 _rtpproxy_options='-2 -6 -? -A -C -D -F -L -M -P -R -S -T -V -W -a -b -c -d -f -i -l -m -n -p -r -s -t -u -v -w
-    --bridge_symmetric --config --dso --force_asymmetric --help --http --nice --no_redirect --no_resolve --overload_prot'
+    --bridge_symmetric --config --dso --fastpath --force_asymmetric --help --http --nice --no_redirect --no_resolve --overload_prot'
 _makeann_options='-L -l -v'
 _extractaudio_options='-A -B -D -F -S -d -e -i -n -s --alice-crypto --bob-crypto --help --plot'
 _rtppctl_commands='check delete drain ping raw record session sessions stats stop watch'
@@ -20,6 +20,7 @@ _rtpproxy() {
     -s) compopt -o nospace
         mapfile -t COMPREPLY < <(compgen -W 'udp: udp6: tcp: tcp6: unix: cunix: stdio: stdioc: systemd:' -- "$word")
         return ;;
+    --fastpath) mapfile -t COMPREPLY < <(compgen -W 'auto on off' -- "$word"); return ;;
     -c) mapfile -t COMPREPLY < <(compgen -W 'fifo rr' -- "$word"); return ;;
     -d) mapfile -t COMPREPLY < <(compgen -W 'DBUG INFO WARN ERR CRIT' -- "$word"); return ;;
     -u) mapfile -t COMPREPLY < <(compgen -u -- "$word"); return ;;
