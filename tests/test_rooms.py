@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "rtpp")
 BASE, TOP = "base", "top"
-ROOMS = (BASE, "net", "rtp", "codecs", "recording", "session", "control", "modules", "http", TOP, "tools")
+ROOMS = (BASE, "net", "rtp", "codecs", "recording", "session", "fastpath", "control", "modules", "http", TOP, "tools")
 BASE_MODULES = {"__init__", "errors", "log", "stats", "settings", "capabilities"}
 
 # What some rooms must do without: they take bytes and times and return values.
