@@ -96,6 +96,8 @@ def _flow(view: SessionView) -> Iterator[Finding]:
         yield Finding(INFO, None, f"on hold by {held}: no packets from {who}, as is usual then", HOLD)
         return
     state = SILENT if len(quiet) == 2 else ONE_WAY
+    if state == SILENT:
+        yield Finding(PROBLEM, None, _why_both_quiet(view), SILENT)
     for party, leg in quiet:
         yield Finding(PROBLEM, party, _why_quiet(party, leg, view), state)
 
@@ -105,6 +107,13 @@ def _is_quiet(leg: LegView, view: SessionView) -> bool:
         return view.age >= PATIENCE_SECONDS
     # What is idle at the end of a call was idle before somebody hung up.
     return leg.idle is not None and leg.idle >= SILENT_SECONDS
+
+
+def _why_both_quiet(view: SessionView) -> str:
+    idle = [leg.idle for leg in (view.caller, view.callee) if leg.idle is not None]
+    if idle:
+        return f"no packets from either side {'at the end' if view.has_ended else f'for {seconds(min(idle))}'}"
+    return f"no packets from either side{'' if view.has_ended else ' yet'}: does media reach this host at all?"
 
 
 def _why_quiet(party: str, leg: LegView, view: SessionView) -> str:

@@ -10,8 +10,9 @@ MARKUP = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>rtpproxy</title>
-<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath
- d='M1 5h9V2l5 4.5-5 4.5V8H1z' fill='%230b6e74'/%3E%3Cpath d='M15 11H6V8l-5 4 5 4v-3h9z' fill='%23d08a2e'/%3E%3C/svg%3E">
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E
+%3Cpath d='M1 5h9V2l5 4.5-5 4.5V8H1z' fill='%230b6e74'/%3E
+%3Cpath d='M15 11H6V8l-5 4 5 4v-3h9z' fill='%23d08a2e'/%3E%3C/svg%3E">
 <style>{style}</style>
 </head>
 <body>

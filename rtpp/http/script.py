@@ -12,7 +12,8 @@ SCRIPT = r"""
 const EVERY = 2000, PAGE = 50, PARTIES = ["caller", "callee"];
 const byId = (id) => document.getElementById(id);
 const grouped = new Intl.NumberFormat("en");
-const fixed = (value, digits) => value.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+const fixed = (value, digits) => value.toLocaleString("en",
+    {minimumFractionDigits: digits, maximumFractionDigits: digits});
 const whole = (value) => grouped.format(Math.round(value));
 const packets = (count) => whole(count) + (count === 1 ? " packet" : " packets");
 const clock = (wall) => new Date(wall * 1000).toLocaleTimeString([], {hour12: false});
@@ -42,7 +43,8 @@ function percent(value) { return value >= 99.95 || value === 0 ? fixed(value, 0)
 function place() {
   const found = new URLSearchParams(location.hash.slice(1));
   return {session: found.get("session"), view: found.get("view") || "", search: found.get("search") || "",
-    sort: found.get("sort") || "age", order: found.get("order") || "", page: Math.max(0, parseInt(found.get("page"), 10) || 0)};
+    sort: found.get("sort") || "age", order: found.get("order") || "",
+        page: Math.max(0, parseInt(found.get("page"), 10) || 0)};
 }
 function addressOf(now) {
   const text = new URLSearchParams();
@@ -53,7 +55,12 @@ function addressOf(now) {
 }
 function go(changes, quietly) {
   const address = addressOf({...place(), ...changes});
-  if (quietly) { history.replaceState(null, "", address); refresh(); } else if (location.hash !== address) location.hash = address;
+  if (quietly) {
+    history.replaceState(null, "", address);
+    refresh();
+  } else if (location.hash !== address) {
+    location.hash = address;
+  }
 }
 
 /* Curves. */
@@ -64,11 +71,13 @@ function curve(values, points, label, format, least) {
   svg.setAttribute("viewBox", "0 0 " + (points - 1) + " 100");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", values.length < 2 ? label + ": nothing yet" : label + ": from " + format(Math.min(...values)) +
+  svg.setAttribute("aria-label", values.length < 2 ? label + ": nothing yet" : label + ": from " +
+      format(Math.min(...values)) +
     " to " + format(Math.max(...values)) + ", lately " + format(values[values.length - 1]));
   if (values.length < 2) return svg;
   const line = values.map((value, index) => (start + index) + " " + (98 - 96 * value / top).toFixed(1)).join("L");
-  for (const [name, d] of [["area", "M" + start + " 100L" + line + "L" + (points - 1) + " 100Z"], ["line", "M" + line]]) {
+  for (const [name, d] of [["area", "M" + start + " 100L" + line + "L" + (points - 1) + " 100Z"],
+      ["line", "M" + line]]) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("class", name);
     path.setAttribute("d", d);
@@ -86,15 +95,18 @@ const TILES = [
     value: (s) => whole(s.packets.received_per_second), unit: () => "/s",
     note: (s) => whole(s.packets.relayed_per_second) + " /s relayed"},
   {key: "loss", title: "Loss", least: 1, format: (v) => fixed(v, 2) + " %",
-    value: (s) => fixed(s.loss, 2), unit: () => "%", high: (s) => s.loss >= 2, note: () => "on the way here"},
+    value: (s) => fixed(s.loss, s.loss ? 2 : 0), unit: () => "%", high: (s) => s.loss >= 2,
+        note: () => "on the way here"},
   {key: "jitter", title: "Jitter", least: 5, format: (v) => fixed(v, 1) + " ms",
-    value: (s) => fixed(s.jitter, 1), unit: () => "ms", high: (s) => s.jitter >= 50, note: () => "average of the streams"},
+    value: (s) => fixed(s.jitter, s.jitter ? 1 : 0), unit: () => "ms", high: (s) => s.jitter >= 50,
+        note: () => "average of the streams"},
   {key: "ports", title: "Port pairs", least: 4, format: whole,
     value: (s) => whole(s.ports.used), unit: (s) => "of " + whole(s.ports.pairs),
     high: (s) => s.ports.used > 0.9 * s.ports.pairs, note: (s) => s.ports.first + " to " + s.ports.last},
   {key: "load", title: "Load", least: 0.1, format: (v) => fixed(100 * v, 0) + " %",
-    value: (s) => fixed(100 * s.load, s.load < 0.0995 ? 1 : 0), unit: () => "%", high: (s) => s.overloaded,
-    note: (s) => s.fast_path_streams ? whole(s.fast_path_streams) + " streams in the kernel" : "share of time relaying"},
+    value: (s) => fixed(100 * s.load, s.load && s.load < 0.0995 ? 1 : 0), unit: () => "%", high: (s) => s.overloaded,
+    note: (s) => s.fast_path_streams ? whole(s.fast_path_streams) + " streams in the kernel" :
+        "share of time relaying"},
 ];
 function buildTiles() {
   for (const tile of TILES) {
@@ -137,7 +149,8 @@ function showStatus(status) {
     put(tile.small, tile.unit(status));
     classes(tile.section, tile.high && tile.high(status) ? "tile high" : "tile");
     showNote(tile);
-    tile.chart.replaceChildren(curve(status.history[tile.key], width(status.history[tile.key]), tile.title + " over the last hour", tile.format, tile.least));
+    tile.chart.replaceChildren(curve(status.history[tile.key], width(status.history[tile.key]), tile.title +
+        " over the last hour", tile.format, tile.least));
   }
   const problems = ["silent", "one-way", "faulty", "poor"].reduce((sum, state) => sum + (status.states[state] || 0), 0);
   put(byId("count-all"), whole(status.sessions.now));
@@ -147,7 +160,8 @@ function showStatus(status) {
 }
 
 /* The table. */
-const CELLS = ["state", "call", "number age", "party", "address media", "address signalled", "number rate", "number loss",
+const CELLS = ["state", "call", "number age", "party", "address media", "address signalled", "number rate",
+    "number loss",
   "number jitter", "number idle", "marks"];
 function makeRow() {
   const tr = make("tr"), row = {tr, cells: CELLS.map((name) => make("td", name))};
@@ -174,7 +188,8 @@ function source(line, leg) {
   classes(line, heard ? "line" : "line none");
 }
 function marks(line, leg, party) {
-  const found = [["recording", "rec"], ["copying", "copy"], ["prompt", "prompt"], ["fast_path", "fast"]].filter(([name]) => leg[name]);
+  const known = [["recording", "rec"], ["copying", "copy"], ["prompt", "prompt"], ["fast_path", "fast"]];
+  const found = known.filter(([name]) => leg[name]);
   const key = found.map((each) => each[1]).join(" ");
   if (line.dataset.key === key) return;
   line.dataset.key = key;
@@ -189,17 +204,20 @@ function showRow(row, call, now) {
   row.link.href = addressOf({...now, session: call.id});
   const first = call.diagnosis[0];
   put(row.says, first.text);
+  row.says.title = call.diagnosis.map((each) => each.text).join("\n");
   classes(row.says, first.level);
   put(row.age, duration(call.age));
   PARTIES.forEach((party, index) => {
-    const leg = call[party], [, media, signalled, rate, loss, jitter, idle, mark] = row.lines.map((pair) => pair[index]);
+    const leg = call[party], lines = row.lines.map((pair) => pair[index]);
+    const [, media, signalled, rate, loss, jitter, idle, mark] = lines;
     source(media, leg);
     put(signalled, leg.signalled || "\u2013");
     classes(signalled, leg.signalled === leg.remote ? "line same" : "line");
     number(rate, leg.received ? leg.rate : null, leg.received ? fixed(leg.rate, 0) : "\u2013", "/s", false);
     number(loss, leg.received ? leg.loss : null, leg.received ? percent(leg.loss) + " %" : "\u2013", "", leg.loss >= 2);
     number(jitter, leg.jitter, leg.jitter === null ? "\u2013" : fixed(leg.jitter, 1), " ms", leg.jitter_average >= 50);
-    number(idle, leg.idle, leg.idle === null ? "\u2013" : duration(leg.idle), "", call.state === "one-way" && leg.idle >= 5);
+    number(idle, leg.idle, leg.idle === null ? "\u2013" : duration(leg.idle), "", call.state === "one-way" &&
+        leg.idle >= 5);
     marks(mark, leg, party);
   });
 }
@@ -212,9 +230,12 @@ function showSessions(answer, now) {
     return row.tr;
   });
   for (const [id, row] of rows) if (!seen.has(id)) { row.tr.remove(); rows.delete(id); }
-  wanted.forEach((tr, index) => { if (body.children[index] !== tr) body.insertBefore(tr, body.children[index] || null); });
+  wanted.forEach((tr, index) => {
+    if (body.children[index] !== tr) body.insertBefore(tr, body.children[index] || null);
+  });
   const first = answer.matching ? answer.offset + 1 : 0, last = answer.offset + answer.sessions.length;
-  put(byId("range"), !answer.matching ? "" : answer.matching <= PAGE ? whole(answer.matching) + (answer.matching === 1 ? " call" : " calls")
+  put(byId("range"), !answer.matching ? "" : answer.matching <= PAGE ? whole(answer.matching) +
+      (answer.matching === 1 ? " call" : " calls")
     : whole(first) + " to " + whole(last) + " of " + whole(answer.matching) + " calls");
   classes(byId("paging"), answer.matching <= PAGE && !now.page ? "single" : "");
   byId("paging").hidden = !answer.matching;
@@ -228,16 +249,21 @@ function showEmpty(answer, now) {
   document.querySelector("table").hidden = !answer.matching;
   if (answer.matching) return;
   let title = "No calls", text = "As soon as a SIP server sets one up, it appears here.";
-  if (now.search) [title, text] = ["Nothing found", "No call-id, tag, address or port among " + whole(answer.total) + " calls contains \u201c" +
+  if (now.search) [title, text] = ["Nothing found", "No call-id, tag, address or port among " + whole(answer.total) +
+      " calls contains \u201c" +
     now.search + "\u201d."];
   else if (now.view === "problem") [title, text] = ["All is well", answer.total ? "None of the " + whole(answer.total) +
-    " calls needs a look: media comes from both sides, without much loss or jitter." : "There are no calls at the moment."];
-  else if (now.view === "ended") [title, text] = ["No call has ended yet", "The last 200 calls that ended stay here, as they were at their end."];
+    " calls needs a look: media comes from both sides, without much loss or jitter." :
+        "There are no calls at the moment."];
+  else if (now.view === "ended") [title, text] = ["No call has ended yet",
+      "The last 200 calls that ended stay here, as they were at their end."];
   put(byId("empty-title"), title);
   put(byId("empty-text"), text);
 }
 function showControls(now) {
-  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === now.view));
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === now.view));
+  }
   const search = byId("search");
   if (document.activeElement !== search) search.value = now.search;
   byId("sort").value = now.sort;
@@ -245,18 +271,23 @@ function showControls(now) {
     if (th.dataset.sort === now.sort) th.setAttribute("aria-sort", orderOf(now)); else th.removeAttribute("aria-sort");
   }
 }
-function orderOf(now) { return now.order || (now.sort === "state" || now.sort === "call_id" ? "ascending" : "descending"); }
+function orderOf(now) {
+  return now.order || (now.sort === "state" || now.sort === "call_id" ? "ascending" : "descending");
+}
 function buildControls() {
   for (const th of document.querySelectorAll("th[data-sort]")) {
     const button = make("button", "", th.textContent);
     button.type = "button";
     button.addEventListener("click", () => {
       const now = place(), same = now.sort === th.dataset.sort;
-      go({sort: th.dataset.sort, order: same ? (orderOf(now) === "ascending" ? "descending" : "ascending") : "", page: 0});
+      go({sort: th.dataset.sort, order: same ? (orderOf(now) === "ascending" ? "descending" : "ascending") : "",
+          page: 0});
     });
     th.replaceChildren(button);
   }
-  for (const button of document.querySelectorAll("[data-view]")) button.addEventListener("click", () => go({view: button.dataset.view, page: 0}));
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.addEventListener("click", () => go({view: button.dataset.view, page: 0}));
+  }
   byId("sort").addEventListener("change", (event) => go({sort: event.target.value, order: "", page: 0}));
   byId("search").addEventListener("input", (event) => {
     clearTimeout(typing);
@@ -277,10 +308,12 @@ function buildControls() {
 function showSession(call) {
   put(byId("session-title"), call.call_id || "(no call-id)");
   document.title = call.call_id + " \u00b7 rtpproxy";
-  fill(byId("session-facts"), [make("span", "chip " + call.state, call.state)].concat(
-    (call.ended ? ["ended at " + clock(call.ended), "lasted " + duration(call.age)] : ["since " + clock(call.created) + ", " + duration(call.age),
-      "ends " + call.ttl + " s after the last packet or command"]).concat(["tag " + call.tag]).map((text) => make("span", "", text))));
-  fill(byId("diagnosis"), call.diagnosis.map((each) => make("li", each.level + (call.state === "ok" && each.level === "info" ? " fine" : ""), each.text)));
+  const times = call.ended ? ["ended at " + clock(call.ended), "lasted " + duration(call.age)] :
+    ["since " + clock(call.created) + ", " + duration(call.age), "ends in " + call.ttl + " s unless something arrives"];
+  const facts = [...times, "tag " + call.tag].map((text) => make("span", "", text));
+  fill(byId("session-facts"), [make("span", "chip " + call.state, call.state), ...facts]);
+  const level = (each) => call.state === "ok" && each.level === "info" ? "info fine" : each.level;
+  fill(byId("diagnosis"), call.diagnosis.map((each) => make("li", level(each), each.text)));
   showPath(call);
   fill(byId("parties"), PARTIES.map((party) => panel(call, party)));
 }
@@ -290,24 +323,29 @@ function showPath(call) {
     box.append(make("h3", "", title), ...lines.map((line) => make("p", "mono", line)));
     return box;
   };
+  const hasProblem = (party) => call.diagnosis.some((each) => each.party === party && each.level === "problem");
+  const isQuiet = (party) => !call.ended && hasProblem(party) &&
+    (call.state === "silent" || call.state === "one-way") && !call[party].rate;
   const flow = (party, direction) => {
-    const leg = call[party], flows = !call.ended && leg.rate > 0, dead = !call.ended && leg.state_bad;
-    return make("p", direction + (flows || (call.ended && leg.received) ? "" : dead ? " dead" : " dry"),
-      call.ended ? packets(leg.received) : leg.received || leg.rate ? fixed(leg.rate, 0) + " /s" : "nothing");
+    const leg = call[party], flows = call.ended ? leg.received > 0 : leg.rate > 0;
+    const text = call.ended ? packets(leg.received) : leg.received ? fixed(leg.rate, 0) + " /s" : "nothing";
+    return make("p", direction + (flows ? "" : isQuiet(party) ? " dead" : " dry"), text);
   };
-  const pair = (one, other) => { const box = make("div", "flow"); box.append(one, other); return box; };
-  for (const party of PARTIES) call[party].state_bad = call.diagnosis.some((each) => each.level === "problem" && each.party === party);
-  const silent = (party) => ["silent", "one-way"].includes(call.state) && call[party].state_bad;
-  for (const party of PARTIES) call[party].state_bad = silent(party);
-  const callerEnd = call.caller.remote || "not known yet", calleeEnd = call.callee.remote || "not known yet";
-  fill(byId("path"), [spot("Caller", callerEnd), pair(flow("caller", "right"), flow("callee", "left")),
-    spot("rtpproxy", call.caller.local || "\u2013", call.callee.local || "\u2013"),
-    pair(flow("caller", "right"), flow("callee", "left")), spot("Callee", calleeEnd)]);
+  const both = () => {
+    const box = make("div", "flow");
+    box.append(flow("caller", "right"), flow("callee", "left"));
+    return box;
+  };
+  fill(byId("path"), [spot("Caller", call.caller.remote || "not known yet"), both(),
+    spot("rtpproxy", call.caller.local || "\u2013", call.callee.local || "\u2013"), both(),
+    spot("Callee", call.callee.remote || "not known yet")]);
 }
 function panel(call, party) {
-  const leg = call[party], history = call.history[party], box = make("section", "panel"), curves = make("div", "curves");
+  const leg = call[party], history = call.history[party], box = make("section", "panel"),
+      curves = make("div", "curves");
   box.append(make("h3", "", "From " + party));
-  const kinds = [["rate", "Packets/s", leg.received ? fixed(leg.rate, 0) : "\u2013", "", 50, (v) => fixed(v, 0) + " per second"],
+  const kinds = [
+    ["rate", "Packets/s", leg.received ? fixed(leg.rate, 0) : "\u2013", "", 50, (v) => fixed(v, 0) + " per second"],
     ["loss", "Loss", leg.received ? percent(leg.loss) : "\u2013", "%", 1, (v) => fixed(v, 1) + " %"],
     ["jitter", "Jitter", leg.jitter === null ? "\u2013" : fixed(leg.jitter, 1), "ms", 5, (v) => fixed(v, 1) + " ms"]];
   for (const [name, title, value, unit, least, format] of kinds) {
@@ -315,28 +353,39 @@ function panel(call, party) {
     strong.append(make("small", "", value === "\u2013" ? "" : unit));
     const caption = make("figcaption", "", title);
     caption.append(strong);
-    figure.append(caption, curve(history[name], Math.max(20, history[name].length), title + " from " + party + " in the last five minutes", format, least));
+    figure.append(caption, curve(history[name], Math.max(20, history[name].length), title + " from " + party +
+        " in the last five minutes", format, least));
     curves.append(figure);
   }
   const list = make("dl"), say = (name, value, mono) => {
-    if (value !== null && value !== "" && value !== undefined) list.append(make("dt", "", name), make("dd", mono ? "mono" : "", value));
+    if (value !== null && value !== "" && value !== undefined) list.append(make("dt", "", name),
+        make("dd", mono ? "mono" : "", value));
   };
   say("Signalled", leg.signalled || "nothing", Boolean(leg.signalled));
-  say("Learned", leg.learned || (leg.received ? "as signalled" : leg.asymmetric ? "not done: asymmetric" : "not yet"), Boolean(leg.learned));
-  say("Sends to", leg.advertised && leg.local ? leg.local + ", advertised as " + leg.advertised : leg.local || "no port yet", true);
-  say("Sender", [leg.latched ? "latched" : "not latched", leg.asymmetric && "asymmetric", leg.on_hold && "on hold"].filter(Boolean).join(", "));
-  say("Codec", leg.payload_type === null ? null : (leg.codec ? leg.codec + ", " : "") + "payload type " + leg.payload_type);
+  say("Learned", leg.learned || (leg.received ? "as signalled" : leg.asymmetric ? "not done: asymmetric" :
+      "not yet"), Boolean(leg.learned));
+  say("Sends to", leg.advertised && leg.local ? leg.local + ", advertised as " + leg.advertised : leg.local ||
+      "no port yet", true);
+  say("Sender", [leg.latched ? "latched" : "not latched", leg.asymmetric && "asymmetric", leg.on_hold &&
+      "on hold"].filter(Boolean).join(", "));
+  say("Codec", leg.payload_type === null ? null : (leg.codec ? leg.codec + ", " : "") + "payload type " +
+      leg.payload_type);
   say("Source", leg.ssrc === null ? null : "SSRC 0x" + leg.ssrc.toString(16).toUpperCase().padStart(8, "0") +
-    (leg.ssrc_changes > 1 ? ", changed " + (leg.ssrc_changes - 1) + (leg.ssrc_changes === 2 ? " time" : " times") : ""));
-  say("Last packet", leg.idle === null ? "none came" : leg.idle < 1 ? "just now" : duration(leg.idle) + (call.ended ? " before the end" : " ago"));
+    (leg.ssrc_changes > 1 ? ", changed " + (leg.ssrc_changes - 1) + (leg.ssrc_changes === 2 ? " time" : " times") :
+        ""));
+  say("Last packet", leg.idle === null ? "none came" : leg.idle < 1 ? "just now" : duration(leg.idle) +
+      (call.ended ? " before the end" : " ago"));
   say("Received", whole(leg.received) + ", " + whole(leg.relayed) + " relayed, " + whole(leg.dropped) + " dropped");
   say("Lost", whole(leg.lost) + (leg.duplicates ? ", " + whole(leg.duplicates) + " came twice" : ""));
   say("Refused", leg.ignored ? packets(leg.ignored) + (leg.refused ? ", the last from " + leg.refused : "") : null);
   say("Not RTP", leg.not_rtp ? packets(leg.not_rtp) : null);
   say("Send errors", leg.send_errors ? packets(leg.send_errors) + " to the " + party : null);
-  say("Jitter", leg.jitter === null ? null : fixed(leg.jitter_average, 1) + " ms on average, " + fixed(leg.jitter_max, 1) + " ms at most");
-  say("RTCP", whole(leg.rtcp.received) + " received, " + whole(leg.rtcp.relayed) + " relayed" + (leg.rtcp.remote ? ", at " + leg.rtcp.remote : ""));
-  say("Marks", [leg.recording && "recorded", leg.copying && "copied", leg.prompt && "hears a prompt", leg.fast_path && "relayed by the kernel"]
+  say("Jitter", leg.jitter === null ? null : fixed(leg.jitter_average, 1) + " ms on average, " +
+      fixed(leg.jitter_max, 1) + " ms at most");
+  say("RTCP", whole(leg.rtcp.received) + " received, " + whole(leg.rtcp.relayed) + " relayed" +
+      (leg.rtcp.remote ? ", at " + leg.rtcp.remote : ""));
+  say("Marks", [leg.recording && "recorded", leg.copying && "copied", leg.prompt && "hears a prompt", leg.fast_path &&
+      "relayed by the kernel"]
     .filter(Boolean).join(", "));
   box.append(curves, list);
   return box;
@@ -399,9 +448,14 @@ buildControls();
 addEventListener("hashchange", () => { refresh(); if (place().session) scrollTo(0, 0); });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && place().session) history.length > 1 ? history.back() : go({session: null});
-  if (event.key === "/" && document.activeElement === document.body && !place().session) { event.preventDefault(); byId("search").focus(); }
+  if (event.key === "/" && document.activeElement === document.body && !place().session) {
+    event.preventDefault();
+    byId("search").focus();
+  }
 });
-document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible" && !paused) refresh(); });
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && !paused) refresh();
+});
 byId("back").addEventListener("click", (event) => { event.preventDefault(); go({session: null}); });
 setInterval(showFreshness, 1000);
 refresh();

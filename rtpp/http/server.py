@@ -166,9 +166,7 @@ class Server:
         if self._queue:
             return 0.0
         now = time.monotonic()
-        due = self._site.due()
-        if self._connections:
-            due = min(due, self._next_sweep)
+        due = min(self._site.due(), self._next_sweep if self._connections else now + IDLE_SECONDS)
         return max(due - now, 0.0)
 
     def _sweep(self, now: float) -> None:

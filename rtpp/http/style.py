@@ -90,6 +90,7 @@ svg line { stroke: var(--soft); stroke-width: 1; vector-effect: non-scaling-stro
 .segments b.bad { color: var(--bad); font-weight: 650; }
 .search { flex: 1; min-width: 12rem; max-width: 26rem; }
 .search input { width: 100%; }
+.search input::placeholder { color: var(--soft); opacity: 1; }
 .sorting { color: var(--soft); margin-left: auto; display: none; }
 
 table { border-collapse: collapse; width: 100%; }
@@ -120,7 +121,8 @@ td.call { width: 30%; min-width: 15rem; max-width: 0; }
 td.call a { font-family: var(--mono); font-size: 0.8125rem; line-height: 1.6731; display: block; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; text-decoration: none; }
 td.call a:hover { text-decoration: underline; }
-td.call p { font-size: 0.8125rem; color: var(--soft); overflow-wrap: anywhere; }
+td.call p { font-size: 0.8125rem; color: var(--soft); overflow-wrap: anywhere; overflow: hidden; display: -webkit-box;
+  -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
 td.call p.problem { color: var(--bad); }
 td.call p.notice { color: var(--warn); }
 td.call p::first-letter, #diagnosis li::first-letter { text-transform: uppercase; }
@@ -131,8 +133,8 @@ td.state { white-space: nowrap; }
 .chip.ok { background: var(--good-back); color: var(--good); }
 .chip.silent, .chip.one-way, .chip.faulty { background: var(--bad-back); color: var(--bad); }
 .chip.poor { background: var(--warn-back); color: var(--warn); }
-.mark { display: inline-block; border: 1px solid var(--line); border-radius: 4px; padding: 0 0.3rem; margin-right: 0.2rem;
-  font-size: 0.75rem; line-height: 1.2rem; color: var(--soft); white-space: nowrap; }
+.mark { display: inline-block; border: 1px solid var(--line); border-radius: 4px; padding: 0 0.3rem;
+  margin-right: 0.2rem; font-size: 0.75rem; line-height: 1.2rem; color: var(--soft); white-space: nowrap; }
 .mark.recording { color: var(--bad); border-color: currentColor; }
 
 #empty { padding: 4rem 1rem 4.5rem; text-align: center; color: var(--soft); border-top: 1px solid var(--line); }
@@ -206,12 +208,18 @@ footer span { flex: 1; text-align: right; }
   td.marks .line[data-party]::before { content: attr(data-party) " "; color: var(--soft); font-size: 0.8125rem; }
   #parties { grid-template-columns: minmax(0, 1fr); }
   #path { grid-template-columns: minmax(0, 1fr); gap: 0.25rem; }
-  #path .flow { display: flex; justify-content: center; }
-  #path .flow p { min-width: 8rem; }
+  #path .flow { display: flex; justify-content: center; gap: 1.5rem; }
+  #path .flow p, #path .flow p.dry, #path .flow p.dead { border: 0; padding: 0; margin: 0; }
+  #path .flow p::after { display: none; }
+  #path .flow p.right::before { content: "\2193\00a0"; }
+  #path .flow p.left::before { content: "\2191\00a0"; }
+  td.call p { -webkit-line-clamp: 4; }
 }
 @media (max-width: 40rem) {
   #tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
-  .tile .value { font-size: 1.5rem; }
+  .tile .value { font-size: 1.375rem; }
+  .tile .note { display: none; }
+  .tile svg { height: 1.75rem; }
   .search { min-width: 100%; }
   .segments { width: 100%; }
   .segments button { flex: 1; padding-inline: 0.25rem; }
