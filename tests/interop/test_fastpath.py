@@ -76,6 +76,10 @@ class ProxyOnHost:
         with open(self.log_path, encoding="utf-8") as file:
             return file.read()
 
+    def log_until(self, word: str) -> str:
+        wait_for(lambda: word in self.log(), f"{word!r} in the log")
+        return self.log()
+
     def say(self, command: str) -> str:
         self.control.sendall(command.encode() + b"\n")
         return self.replies.readline().decode().strip()
@@ -254,8 +258,7 @@ class FastPathTest(unittest.TestCase):
             with self.subTest(dropped):
                 before = ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
                 proxy = self.proxy(*BRIDGES["IPv4"][0], before=before)
-                wait_for(lambda: "serving" in proxy.log(), "the log")
-                self.assertRegex(proxy.log(), expected)
+                self.assertRegex(proxy.log_until("serving"), expected)
                 self.talk(self.call(proxy), range(20))
                 self.assertEqual(proxy.stop(), 0)
 

@@ -1,4 +1,4 @@
-"""RTP at a high rate, and what arrives of it: `python3 -m tests.interop.rig.flood`, told what to do on standard input.
+"""RTP at a high rate, and what arrives of it: `python3 -m tests.interop.rig.flood send ...` and `... receive ...`.
 
 Runs as two processes with descriptors handed down: `send RATE SECONDS HOST PORT...` paces packets over all destinations,
 `receive` counts until its input ends. Each destination gets a stream with its own SSRC and consecutive sequence numbers.
