@@ -36,6 +36,10 @@ class FastStream:
         self._forwarded = 0  # packets and errors that have been counted
         self._errors = 0
 
+    @property
+    def is_away(self) -> bool:
+        return self.slot.is_armed
+
     def accept(self, data: bytes, source: Address, now: float) -> None:
         """A packet came to the socket."""
         self.take_back()

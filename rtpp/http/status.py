@@ -68,7 +68,7 @@ class Status:
             "sessions": {"now": now, "complete": min(watch.complete, now), "limit": pairs // 2,
                          "created": counters["nsess_created"], "ended": counters["nsess_destroyed"],
                          "timed_out": counters["nsess_timeout"], "created_last_hour": created, "most_last_hour": most},
-            "streams": 2 * now, "fast_path_streams": watch.fast_path_streams,
+            "streams": 2 * now, "fast_path_streams": table.stats.nstrms_fastpath,
             "packets": {"received_per_second": round(counters["pps_in"], 1),
                         "relayed_per_second": round(watch.relayed_rate, 1),
                         "received": counters["npkts_rcvd"], "relayed": counters["npkts_relayed"],

@@ -98,6 +98,8 @@ def look_at_leg(leg: Leg, now: float) -> LegView:
     stream, latch, recording = leg.rtp, leg.rtp.latch, leg.recording
     analyzer = stream.analyzer
     assert analyzer is not None  # every RTP stream has one
+    fast_path = stream.offloaded is not None and stream.offloaded.is_away
+    stream.settle()
     result = analyzer.report()
     tick = MILLISECONDS / (analyzer.clock or USUAL_CLOCK) if result.has_jitter else None
     return LegView(
@@ -109,7 +111,7 @@ def look_at_leg(leg: Leg, now: float) -> LegView:
         tick and result.javg * tick, result.payload_type if result.payload_type >= 0 else None, result.ssrc,
         result.ssrc_changes, recording is not None and recording.source is None,
         (recording is not None and recording.source is not None) or is_forked(stream), leg.player is not None,
-        False, look_at_rtcp(leg.rtcp))
+        fast_path, look_at_rtcp(leg.rtcp))
 
 
 def look_at_rtcp(stream: Stream) -> StreamView:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Offloaded(Protocol):
     """A stream that somebody else relays."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether packets pass elsewhere at the moment."""
+
     def accept(self, data: bytes, source: Address, now: float) -> None:
         """A packet came to the socket: relay it here."""
 

@@ -1,7 +1,8 @@
-"""RTP at a high rate, and what arrives of it: `python3 -m tests.interop.rig.flood send ...` and `... receive ...`.
+"""RTP at a high rate, and what arrives of it.
 
-Runs as two processes with descriptors handed down: `send RATE SECONDS HOST PORT...` paces packets over all destinations,
-`receive` counts until its input ends. Each destination gets a stream with its own SSRC and consecutive sequence numbers.
+Each end is a process with a socket handed down as descriptor: `python3 -m tests.interop.rig.flood send DESCRIPTOR RATE
+SECONDS HOST PORT...` paces packets over all ports, `... receive DESCRIPTOR` counts until its input ends. Each port gets
+a stream with its own SSRC and consecutive sequence numbers.
 """
 
 from __future__ import annotations
