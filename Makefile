@@ -69,7 +69,7 @@ $(VENV)/bin/ruff:
 
 interop:
 	tests/interop/install.sh
-	$(VENV)/bin/python -m tests tests/interop
+	$(VENV)/bin/python -m tests -j 1 tests/interop
 
 bench:
 	$(PYTHON) -m bench
