@@ -58,7 +58,7 @@ FROM_COUNTERS: dict[str, tuple[str, str, str]] = {
     "rtpa_ndups": ("rtp_packets_duplicate", COUNTER, "RTP packets received again, in sessions that ended."),
     "rtpa_nlost": ("rtp_packets_lost", COUNTER, "RTP packets that never arrived, in sessions that ended."),
     "rtpa_perrs": ("rtp_packets_malformed", COUNTER, "Packets on RTP ports that were not RTP, in sessions that ended."),
-    "nstrms_fastpath": ("streams_fastpath", GAUGE, "Streams that the kernel relays at the moment."),
+    "nstrms_fastpath": ("fast_path_streams", GAUGE, "Streams that the kernel relays."),
     "pps_in": ("packets_received_per_second", GAUGE, "RTP and RTCP packets received in the last second."),
 }
 
@@ -101,6 +101,7 @@ class Metrics:
     def _families(self) -> Iterator[Family]:
         table = self._parts.table
         with table.lock:
+            table.offload.refresh()
             counters = {name: getattr(table.stats, name) for name in FROM_COUNTERS}
             failures = dict(table.stats.failures)
             ports = port_usage(table)
@@ -112,8 +113,6 @@ class Metrics:
         now = counters["nsess_created"] - counters["nsess_destroyed"]
         yield Family("sessions", GAUGE, "Sessions that stand.", [({}, now)])
         yield Family("streams", GAUGE, "Media streams of these sessions, one for each direction.", [({}, 2 * now)])
-        yield Family("fast_path_streams", GAUGE, "Streams that the kernel relays.",
-                     [({}, self._watch.fast_path_streams)])
         yield Family("command_failures", COUNTER, "Control commands that failed, by their letter and reply; those of U "
                      "and L are calls that could not be set up.",
                      [({"command": verb, "reply": reply}, number)

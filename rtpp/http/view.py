@@ -109,7 +109,7 @@ def look_at_leg(leg: Leg, now: float) -> LegView:
         tick and result.javg * tick, result.payload_type if result.payload_type >= 0 else None, result.ssrc,
         result.ssrc_changes, recording is not None and recording.source is None,
         (recording is not None and recording.source is not None) or is_forked(stream), leg.player is not None,
-        False, look_at_rtcp(leg.rtcp))
+        stream.offloaded is not None, look_at_rtcp(leg.rtcp))
 
 
 def look_at_rtcp(stream: Stream) -> StreamView:

@@ -109,7 +109,6 @@ class Watch:
         self.jitter = 0.0  # milliseconds, average over the streams that flow
         self.relayed_rate = 0.0  # packets per second between the last two walks
         self.complete = 0  # sessions with both legs
-        self.fast_path_streams = 0
         self.states: dict[str, int] = {}  # sessions by state
         self._relayed_before = 0
         self._numbers: dict[Session, int] = {}
@@ -198,7 +197,7 @@ class Watch:
         self._relayed_before = relayed
         self._walk = None
         self.walked_at = walk.began
-        self.complete, self.fast_path_streams, self.states = walk.complete, walk.fast_path_streams, walk.states
+        self.complete, self.states = walk.complete, walk.states
         self.loss = 100.0 * walk.lost / walk.sent if walk.sent > 0 else 0.0
         self.jitter = walk.jitter / walk.streams if walk.streams else 0.0
         if now < self._next_proxy_point:
@@ -227,7 +226,7 @@ class _Walk:
         self.waiting = entries  # the next one last
         self.began = began
         self.remembers = remembers  # it puts a point into the histories
-        self.sent = self.lost = self.streams = self.complete = self.fast_path_streams = 0
+        self.sent = self.lost = self.streams = self.complete = 0
         self.jitter = 0.0
         self.states: dict[str, int] = {}
 
@@ -235,7 +234,6 @@ class _Walk:
         """One session, just measured."""
         self.states[entry.state] = self.states.get(entry.state, 0) + 1
         self.complete += view.complete
-        self.fast_path_streams += view.caller.fast_path + view.callee.fast_path
         for side in (entry.caller, entry.callee):
             self.sent += side.interval_sent
             self.lost += side.interval_lost
