@@ -139,6 +139,8 @@ class Sessions:
                     return None
                 entry, row = ended.entry, self._ended_row(ended, details=True)
             else:
+                for leg in entry.session.legs:
+                    leg.rtp.settle()  # loss and jitter of what the kernel relays, which are some seconds old otherwise
                 view = look_at(entry.session, time.monotonic())
                 row = describe(entry, view, details=True)
         history = entry.history

@@ -54,6 +54,7 @@ class Status:
         """What docs/http.md calls /status."""
         table, settings = self._parts.table, self._parts.table.settings
         with table.lock:
+            table.offload.refresh()
             stats = table.stats
             counters = {name: getattr(stats, name) for name in COUNTERS}
             load, is_over = table.load.average, table.load.is_over
@@ -68,7 +69,7 @@ class Status:
             "sessions": {"now": now, "complete": min(watch.complete, now), "limit": pairs // 2,
                          "created": counters["nsess_created"], "ended": counters["nsess_destroyed"],
                          "timed_out": counters["nsess_timeout"], "created_last_hour": created, "most_last_hour": most},
-            "streams": 2 * now, "fast_path_streams": table.stats.nstrms_fastpath,
+            "streams": 2 * now, "fast_path_streams": counters["nstrms_fastpath"],
             "packets": {"received_per_second": round(counters["pps_in"], 1),
                         "relayed_per_second": round(watch.relayed_rate, 1),
                         "received": counters["npkts_rcvd"], "relayed": counters["npkts_relayed"],
