@@ -36,6 +36,8 @@ class Screen:
         self._before = termios.tcgetattr(self._keyboard)
         for number in _ENDINGS:
             self._handlers[number] = signal.signal(number, _end)
+        # Who is started in the background of a script has it ignored; here there is a keyboard.
+        self._handlers[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
         self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._on_resize)
         tty.setcbreak(self._keyboard)
         self._write(_ENTER)

@@ -143,8 +143,10 @@ class Twins:
         return self.pair(text, ours, theirs)
 
     def summary_agrees(self, ours: str, theirs: str) -> bool:
-        """Compare replies to I; the first line has a counter that an earlier mismatch may have moved."""
-        mine, others = (re.sub(r"\Asessions created: \d+\n", "", text) for text in (ours, theirs))
+        """Compare replies to I, without a counter that an earlier mismatch may have moved, and without the load, which
+        the C engine always shows as zero."""
+        left_out = r"\Asessions created: \d+\n|(?<=average load: )\d+\.\d+"
+        mine, others = (re.sub(left_out, "", text) for text in (ours, theirs))
         return mine == others
 
     def is_port(self, word: str) -> bool:
