@@ -1,16 +1,65 @@
-# all test interop bench lint install uninstall clean
+# all install uninstall deb rpm test interop bench demo lint clean
 PYTHON ?= python3
+INTERPRETER ?= /usr/bin/env python3
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
-MAN = $(PREFIX)/share/man
 VENV = .venv
 
-PROGRAMS = rtpproxy makeann extractaudio
+MAN = $(PREFIX)/share/man
+UNITS ?= $(PREFIX)/lib/systemd/system
+SYSUSERS = $(PREFIX)/lib/sysusers.d
+BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+EXAMPLES = $(PREFIX)/share/doc/rtpproxy/examples
 
-all: $(PROGRAMS:%=build/%)
+# Symbolic links to the first one; the table is in rtpp/programs.py, and a test compares.
+PROGRAMS = rtpproxy makeann extractaudio rtppctl
+LINKS = $(filter-out rtpproxy,$(PROGRAMS))
 
-build/%: $(shell find rtpp -name '*.py') tools/build_single_file.py
-	$(PYTHON) tools/build_single_file.py $@
+all: build/rtpproxy
+
+build/rtpproxy: $(shell find rtpp -name '*.py') tools/build_single_file.py
+	$(PYTHON) tools/build_single_file.py $@ '$(INTERPRETER)'
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 build/rtpproxy $(DESTDIR)$(PREFIX)/bin
+	for name in $(LINKS); do ln -sf rtpproxy $(DESTDIR)$(PREFIX)/bin/$$name; done
+	install -d $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man8
+	install -m 644 man/*.1 $(DESTDIR)$(MAN)/man1
+	install -m 644 man/*.8 $(DESTDIR)$(MAN)/man8
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(SYSUSERS)
+	for unit in packaging/systemd/rtpproxy*; do \
+		sed 's,@BINDIR@,$(PREFIX)/bin,' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/}; \
+		chmod 644 $(DESTDIR)$(UNITS)/$${unit##*/}; done
+	install -m 644 packaging/systemd/sysusers.conf $(DESTDIR)$(SYSUSERS)/rtpproxy.conf
+	install -d $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS)
+	install -m 644 packaging/completions/rtpproxy.bash $(DESTDIR)$(BASH_COMPLETIONS)/rtpproxy
+	for name in $(LINKS); do ln -sf rtpproxy $(DESTDIR)$(BASH_COMPLETIONS)/$$name; done
+	install -m 644 packaging/completions/_rtpproxy $(DESTDIR)$(ZSH_COMPLETIONS)
+	install -d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/rtpproxy $(DESTDIR)$(EXAMPLES)
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy ] || \
+		install -m 644 packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
+	install -m 644 packaging/instance.conf.example $(DESTDIR)$(EXAMPLES)
+
+# Settings that were changed stay.
+uninstall:
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(PROGRAMS:%=$(DESTDIR)$(BASH_COMPLETIONS)/%)
+	rm -f $(patsubst man/%.1,$(DESTDIR)$(MAN)/man1/%.1,$(wildcard man/*.1))
+	rm -f $(patsubst man/%.8,$(DESTDIR)$(MAN)/man8/%.8,$(wildcard man/*.8))
+	rm -f $(patsubst packaging/systemd/%,$(DESTDIR)$(UNITS)/%,$(wildcard packaging/systemd/rtpproxy*))
+	rm -f $(DESTDIR)$(SYSUSERS)/rtpproxy.conf $(DESTDIR)$(ZSH_COMPLETIONS)/_rtpproxy
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/rtpproxy
+	! cmp -s packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy || \
+		rm $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
+
+# Packages are built in a copy of this directory; they end up in build/.
+deb:
+	packaging/build_deb.sh
+
+rpm:
+	packaging/build_rpm.sh
 
 test:
 	$(PYTHON) -m tests
@@ -20,27 +69,20 @@ $(VENV)/bin/ruff:
 
 interop:
 	tests/interop/install.sh
-	$(VENV)/bin/python -m tests tests/interop
+	$(VENV)/bin/python -m tests -j 1 tests/interop
 
 bench:
 	$(PYTHON) -m bench
+
+demo:
+	$(PYTHON) -m demo $(if $(KEEP),--keep)
 
 lint: $(VENV)/bin/ruff
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man8
-	install -m 755 $(PROGRAMS:%=build/%) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 man/makeann.1 man/extractaudio.1 $(DESTDIR)$(MAN)/man1
-	install -m 644 man/rtpproxy.8 $(DESTDIR)$(MAN)/man8
-
-uninstall:
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%)
-	rm -f $(DESTDIR)$(MAN)/man1/makeann.1 $(DESTDIR)$(MAN)/man1/extractaudio.1 $(DESTDIR)$(MAN)/man8/rtpproxy.8
-
 clean:
 	rm -rf build .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: all test interop bench lint install uninstall clean
+.PHONY: all install uninstall deb rpm test interop bench demo lint clean

@@ -11,17 +11,19 @@ import runpy
 import sys
 import time
 
-from bench import calls, network, readme, relaying
+from bench import calls, network, prompts, readme, recording, relaying
 from bench.cpu import Cores, pin
 from bench.load import LoadGenerator
 from bench.peers import DESCRIPTORS, EngineWheel, FastPath, OurProxy, Peer
 from bench.rtpengine import RtpEngine
 from bench.tables import Table
 
-COMPARED = ("relay", "calls")
+COMPARED = ("relay", "calls", "recording", "prompts")
+AT_ONCE = 200  # calls that are recorded, or played to
 OWN = (  # modules of this package with a main()
     "analyzer",
     "codecs",
+    "extracting",
 )
 
 
@@ -78,6 +80,7 @@ class Comparison:
         self.network = network.choose(self.cores.relay)
         self.load = LoadGenerator(self.cores, self.network)
         pythons = options.python or [sys.executable, "pypy3"]
+        self._python = pythons[0]
         self.reference: Peer = EngineWheel()  # what ratios are taken against
         candidates = [*map(OurProxy, pythons), FastPath(pythons[0], self.network), self.reference, RtpEngine(), Peer()]
         absent = {peer.name: peer.missing or self._failure(peer) for peer in candidates}
@@ -108,6 +111,10 @@ class Comparison:
             self._relay(tables, charts)
         if "calls" in self.options.parts:
             self._calls(tables, charts)
+        if "recording" in self.options.parts:
+            tables.append(self._recording())
+        if "prompts" in self.options.parts:
+            tables.append(self._prompts())
         print("\n".join(table.text() for table in tables))
         minutes = (time.monotonic() - start) / 60
         if self.options.write:
@@ -136,6 +143,22 @@ class Comparison:
                 results.append(calls.measure(peer, self.network, self.cores, plan))
         tables += calls.tables(runs, self.reference, plan)
         charts.update(calls.charts(runs, plan))
+
+    def _recording(self) -> Table:
+        runs: recording.Runs = {}
+        for turn in range(self.options.rounds):
+            progress(f"recording, round {turn + 1}")
+            for name, result in recording.measure(self._python, self.load, self.network, self.cores, AT_ONCE,
+                                                  2 * self.options.seconds):
+                runs.setdefault(name, []).append(result)
+        return recording.table(AT_ONCE, runs)
+
+    def _prompts(self) -> Table:
+        results = []
+        for turn in range(self.options.rounds):
+            progress(f"prompts, round {turn + 1}")
+            results.append(prompts.measure(self._python, self.cores, AT_ONCE, 2 * self.options.seconds))
+        return prompts.table(AT_ONCE, results)
 
 
 def progress(text: str) -> None:

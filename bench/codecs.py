@@ -15,7 +15,7 @@ import time
 from array import array
 from collections.abc import Callable
 
-from rtpp.codecs import g711, g722, g729, gsm, ima_adpcm, ms_adpcm
+from rtpp.codecs import adpcm, g711, g722, g729, gsm, ima_adpcm, libgsm, ms_adpcm
 
 RATE = 8000
 RUNS = 7
@@ -48,13 +48,16 @@ def coders() -> dict[str, tuple[Callable[[], Encode], Callable[[], Decode]]]:
         "g722": (lambda: g722.Encoder().encode, lambda: g722.Decoder().decode),
         "ms-adpcm": (
             lambda: ms_adpcm.Encoder(1).encode,
-            lambda: ms_adpcm.Decoder(1, ms_adpcm.BLOCK_BYTES).decode,
+            lambda: ms_adpcm.Decoder(1, adpcm.BLOCK_BYTES).decode,
         ),
         "ima-adpcm": (
             lambda: ima_adpcm.Encoder(1).encode,
-            lambda: ima_adpcm.Decoder(1, ima_adpcm.BLOCK_BYTES).decode,
+            lambda: ima_adpcm.Decoder(1, adpcm.BLOCK_BYTES).decode,
         ),
     }
+    if libgsm.library():
+        known["libgsm"] = (gsm.encoder, gsm.decoder)
+        known["libgsm-wav"] = (gsm.block_encoder, gsm.block_decoder)
     if g729.available():
         known["g729"] = (lambda: g729.Encoder().encode, lambda: g729.Decoder().decode)
     return known

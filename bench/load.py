@@ -104,8 +104,8 @@ class LoadGenerator:
         bystanders = Bystanders()
         done = subprocess.run([*self._command, *map(str, arguments)], input=lines, stdout=subprocess.PIPE,
                               pass_fds=descriptors, text=True, check=True, cwd=HERE.parent)
-        return LoadResult(**json.loads(done.stdout), rate=rate, has_process=pid is not None, steered=self._watched is not None,
-                          bystanders=bystanders.share())
+        return LoadResult(**json.loads(done.stdout), rate=rate, has_process=pid is not None,
+                          steered=self._watched is not None, bystanders=bystanders.share())
 
 
 def prepare() -> tuple[list[str], str]:

@@ -94,7 +94,8 @@ class Namespaces(Network):
     def _steer(self, core: int) -> bool:
         """The files in /sys are those of the namespace it was mounted in."""
         with self.relay():
-            write = f"for each in v1 v2; do echo {1 << core:x} > /sys/class/net/$each/queues/rx-0/rps_cpus || exit 1; done"
+            write = f"echo {1 << core:x} > /sys/class/net/$each/queues/rx-0/rps_cpus"
+            write = f"for each in v1 v2; do {write} || exit 1; done"
             script = f"mount -t sysfs none /sys && {write}"
             return not subprocess.run(["unshare", "--mount", "sh", "-c", script], stderr=subprocess.DEVNULL,
                                       check=False).returncode

@@ -25,7 +25,6 @@ DESCRIPTORS = 20000
 START_TIMEOUT = 20  # seconds
 
 
-
 class RunningPeer:
     """A relay that runs. `pid` is None for what the kernel does alone."""
 
@@ -68,13 +67,13 @@ class OurProxy(Peer):
 
     sets_up = True
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
         """`python` is the interpreter, a path or a command."""
         found = shutil.which(python)
         self.missing = "" if found else f"{python} is not installed"
         self.name = f"ours ({_describe(found)})" if found else python
         self._python = found or ""
-        self._options = ["--fastpath", "off"] if found and _has_fast_path(found) else []
+        self._options = ["--fastpath", "off", *options]
 
     @contextmanager
     def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
@@ -103,9 +102,7 @@ class FastPath(OurProxy):
     def __init__(self, python: str, network: Network) -> None:
         super().__init__(python)
         self.name = self.name.replace("ours", "ours, fast path", 1)
-        if not self.missing and not self._options:
-            self.missing = "this version has no --fastpath"
-        elif not isinstance(network, Namespaces):
+        if not self.missing and not isinstance(network, Namespaces):
             self.missing = "the fast path needs network namespaces"
         self._options = ["--fastpath", "on"]
 
@@ -167,12 +164,6 @@ def _describe(python: str) -> str:
                "print(n, s.get_python_version() if n == 'PyPy' else platform.python_version() + "
                "', optimised' * ('--enable-optimizations' in (s.get_config_var('CONFIG_ARGS') or '')))")
     return subprocess.run([python, "-c", program], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
-
-
-def _has_fast_path(python: str) -> bool:
-    done = subprocess.run([python, str(ROOT / "rtpproxy.py"), "-?"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          check=False)
-    return b"--fastpath" in done.stdout
 
 
 def _connect(path: str, process: subprocess.Popen[bytes]) -> socket.socket:

@@ -59,5 +59,6 @@ def _until_it_answers(controller: NgController, process: subprocess.Popen[bytes]
 
 
 def _version(program: str) -> str:
-    done = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return next((word for word in done.stdout.split() if word[0].isdecimal()), "").partition("-")[0]
+    command = [program, "--version"]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+    return next((word for word in said.split() if word[0].isdecimal()), "").partition("-")[0]

@@ -4,6 +4,8 @@ Options are handled strictly from left to right. -v, -V, -C and --help print and
 an error to their left wins and one to their right is never seen. Checks that concern several options
 together follow when all are read, in a fixed order. Nothing here opens a socket or changes the process.
 
+What only some command lines need is imported where it is needed: the program starts in half the time.
+
 Ends: `StartError` for a value that will not do (the program prints it and exits with 1), `SystemExit` for the
 options that only print (0) and for lines that cannot be read (1, after the usage text on standard error).
 """
@@ -16,13 +18,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, Optional
 
-from rtpp import __version__, configfile, optionvalues
+from rtpp import __version__, optionvalues
 from rtpp.capabilities import BASIC_VERSION, CAPABILITIES
 from rtpp.daemon import superuser_check
 from rtpp.errors import StartError
 from rtpp.help import HELP, USAGE
 from rtpp.listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
-from rtpp.modules import loader
 from rtpp.optionscan import OPERAND, Argument, UsageError, scan
 from rtpp.optionvalues import refuse
 from rtpp.session.notify import AllowedTargets, parse_target
@@ -38,8 +39,10 @@ _LONG_OPTIONS = {
     "bridge_symmetric": Argument.NONE,
     "config": Argument.REQUIRED,
     "dso": Argument.REQUIRED,
+    "fastpath": Argument.REQUIRED,
     "force_asymmetric": Argument.NONE,
     "help": Argument.NONE,
+    "http": Argument.REQUIRED,
     "nice": Argument.REQUIRED,
     "no_redirect": Argument.NONE,
     "no_resolve": Argument.NONE,
@@ -144,6 +147,10 @@ class _Line:
         elif option == "-d":
             level, facility = optionvalues.log_level(option, argument)
             self._fields.update(log_level=level, log_facility=facility)
+        elif option == "--fastpath":
+            self._fields["fastpath"] = optionvalues.choice(option, argument, ("auto", "on", "off"))
+        elif option == "--http":
+            self._fields["http"] = optionvalues.http_address(option, argument)
         else:  # --dso
             self._modules.append(_module(option, argument))
 
@@ -151,6 +158,8 @@ class _Line:
         """Make the checks that need the whole line, in their fixed order, and build the record."""
         fields = self._fields
         if "config_file" in fields:
+            from rtpp import configfile
+
             self._modules += configfile.modules(fields["config_file"])
         fields["modules"] = tuple(self._modules)
         fields.setdefault("setup_ttl", fields.get("ttl", Settings.ttl))
@@ -172,6 +181,8 @@ class _Line:
 
 def _module(option: str, text: str) -> ModuleSettings:
     """The module that a name or path stands for, with the defaults of its parameters."""
+    from rtpp.modules import loader
+
     try:
         name, kind = loader.load(text)
     except StartError as error:

@@ -26,6 +26,8 @@ Control
                         unix:PATH, tcp:HOST:PORT or tcp:%%CC_SELF%%:PORT
   -w MODE               mode of local control sockets, decimal (511 is octal 0777); takes
                         effect together with -u :GROUP
+      --fastpath WHEN       relay settled calls in the kernel: auto (default), on, off
+      --http [ADDR:]PORT    status page and metrics (default: none; ADDR is 127.0.0.1)
 
 Addresses and ports
   -l [LABEL@]ADDR[/EXTERNAL][=ADVERTISED]

@@ -17,8 +17,7 @@ import re
 import syslog
 import threading
 import time
-from collections.abc import MutableMapping
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 LEVELS = {
     "DBUG": logging.DEBUG,
@@ -46,16 +45,46 @@ _logger.addHandler(logging.NullHandler())  # until `start` nothing is written
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class CallLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic only since Python 3.11
-    """The log of one call: `log.info("text %s", value)` writes a line with its call-id."""
+class CallLog:
+    """The log of one call: `log.info("text %s", value)` writes a line with its call-id.
+
+    Commands and packets pass dozens of log calls of which hardly any writes: one that does not is over at once.
+    """
+
+    __slots__ = ("call_id",)
 
     def __init__(self, call_id: str) -> None:
-        super().__init__(_logger, {})
         self.call_id = call_id
 
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {"call_id": self.call_id}
-        return msg, kwargs
+    isEnabledFor = staticmethod(_logger.isEnabledFor)  # under the name that logging gives it
+
+    def debug(self, text: str, *values: object) -> None:
+        if _logger.isEnabledFor(logging.DEBUG):
+            self._write(logging.DEBUG, text, values)
+
+    def info(self, text: str, *values: object) -> None:
+        if _logger.isEnabledFor(logging.INFO):
+            self._write(logging.INFO, text, values)
+
+    def warning(self, text: str, *values: object) -> None:
+        self._write(logging.WARNING, text, values)
+
+    def error(self, text: str, *values: object) -> None:
+        self._write(logging.ERROR, text, values)
+
+    def critical(self, text: str, *values: object) -> None:
+        self._write(logging.CRITICAL, text, values)
+
+    def exception(self, text: str, *values: object) -> None:
+        """An error with the traceback of the exception being handled."""
+        self._write(logging.ERROR, text, values, exc_info=True)
+
+    def log(self, level: int, text: str, *values: object) -> None:
+        """At a level of the module `logging`."""
+        self._write(level, text, values)
+
+    def _write(self, level: int, text: str, values: tuple[object, ...], exc_info: bool = False) -> None:
+        _logger.log(level, text, *values, exc_info=exc_info, extra={"call_id": self.call_id}, stacklevel=3)
 
 
 GLOBAL = CallLog("GLOBAL")
@@ -106,6 +135,7 @@ class LogWriter(logging.Handler):
         self._targets = targets
         self._lines: queue.Queue[Optional[tuple[int, str]]] = queue.Queue(QUEUE_LINES)
         self._dropped = 0
+        self.lost = 0  # lines dropped since the start
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -115,8 +145,14 @@ class LogWriter(logging.Handler):
             self._lines.put_nowait((record.levelno, self.format(record)))
         except queue.Full:
             self._dropped += 1
+            self.lost += 1
         except Exception:
             self.handleError(record)
+
+    @property
+    def queued(self) -> int:
+        """Lines that wait, about."""
+        return self._lines.qsize()
 
     def _run(self) -> None:
         while True:
@@ -149,6 +185,11 @@ class LogWriter(logging.Handler):
         except queue.Full:
             pass
         super().close()
+
+
+def writers() -> list[LogWriter]:
+    """Those at work: one, once `start` was called."""
+    return [handler for handler in _logger.handlers if isinstance(handler, LogWriter)]
 
 
 def start(level: str, *, to_stderr: bool, facility: Optional[str]) -> LogWriter:

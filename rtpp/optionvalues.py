@@ -80,6 +80,21 @@ def run_as(option: str, text: str) -> tuple[str, str]:
     return user, group
 
 
+def choice(option: str, text: str, words: tuple[str, ...]) -> str:
+    """One of the words. Raises StartError."""
+    if text not in words:
+        raise refuse(option, text, f"is not {', '.join(words[:-1])} or {words[-1]}")
+    return text
+
+
+def http_address(option: str, text: str) -> tuple[str, int]:
+    """`PORT`, `ADDRESS:PORT` or `[IPV6]:PORT` as (host, port); the host of a bare port is the loopback address."""
+    found = re.fullmatch(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):)?([0-9]{1,5})", text, re.ASCII)
+    if found is None or int(found[3]) > 65535:
+        raise refuse(option, text, "is not [ADDRESS:]PORT; an IPv6 address stands in brackets")
+    return found[1] or found[2] or "127.0.0.1", int(found[3])
+
+
 def resolve(host: str, family: socket.AddressFamily, resolve_names: bool) -> str:
     """The numeric literal, in canonical form, of a literal or (if allowed) a name; raises OSError."""
     flags = 0 if resolve_names else socket.AI_NUMERICHOST

@@ -47,6 +47,8 @@ class Settings:
     notify_targets: tuple[str, ...] = ()
     control_socket_mode: int = 0  # -w; 0 = 0755, applied only with a group
 
+    http: Optional[tuple[str, int]] = None  # --http: host (* for every IPv4 address) and port of the status page
+
     # addresses and ports
     addresses: tuple[ListenAddress, ...] = (ListenAddress(socket.AF_INET, "0.0.0.0"),)  # first = default
     bridge: Optional[tuple[ListenAddress, ListenAddress]] = None  # (internal, external)
@@ -66,6 +68,7 @@ class Settings:
     setup_ttl: int = 60  # -W
     independent_ttl: bool = False  # -i
     overload_protection: bool = False
+    fastpath: str = "auto"  # or "on", "off"
 
     # recording
     record_dir: str = ""  # -r

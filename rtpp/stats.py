@@ -36,6 +36,7 @@ COUNTERS: tuple[str, ...] = (
     "rtpa_nlost",
     "rtpa_perrs",
     "pps_in",
+    "nstrms_fastpath",
 )
 DECIMALS = ("total_duration", "pps_in")  # seconds and packets per second; the others are counts
 
@@ -43,7 +44,7 @@ DECIMALS = ("total_duration", "pps_in")  # seconds and packets per second; the o
 class Stats:
     """The counters, all zero at start. Names are those of the `G` command."""
 
-    __slots__ = (*COUNTERS, "_measured_at", "_measured_rcvd")
+    __slots__ = (*COUNTERS, "_measured_at", "_measured_rcvd", "failures")
 
     nsess_created: int
     nsess_destroyed: int
@@ -74,12 +75,14 @@ class Stats:
     rtpa_nlost: int
     rtpa_perrs: int
     pps_in: float
+    nstrms_fastpath: int
 
     def __init__(self, now: float) -> None:
         for name in COUNTERS:
             setattr(self, name, 0.0 if name in DECIMALS else 0)
         self._measured_at = now
         self._measured_rcvd = 0
+        self.failures: dict[tuple[str, str], int] = {}  # commands that failed, by their letter and reply
 
     def measure_rates(self, now: float) -> None:
         """Bring the derived rates up to date; called about once a second. `now` is monotonic seconds."""
@@ -87,6 +90,10 @@ class Stats:
         if elapsed > 0:
             self.pps_in = (self.npkts_rcvd - self._measured_rcvd) / elapsed
             self._measured_at, self._measured_rcvd = now, self.npkts_rcvd
+
+    def note_failure(self, verb: str, reply: str) -> None:
+        """A command failed. `verb` is its letter, "" when it cannot be told; `reply` an error code."""
+        self.failures[verb, reply] = self.failures.get((verb, reply), 0) + 1
 
     def text(self, name: str) -> str:
         """Value of a counter as replies show it: counts plain, decimals with six places.

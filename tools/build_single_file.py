@@ -1,60 +1,71 @@
-"""Build a self-contained program: one file that any host with Python 3.9 or newer runs.
+"""Build the program as a single file, which any host with Python 3.9 or newer runs.
 
-    python3 tools/build_single_file.py build/rtpproxy
+    python3 tools/build_single_file.py build/rtpproxy ["/usr/bin/env python3"]
 
-The name of the file says which program it is to be: rtpproxy, makeann or extractaudio; they differ in where they
-start. The file is a zip archive with a first line for the kernel. Names in order, one fixed time and one fixed mode
-make it reproducible: the same sources give the same bytes.
+The second argument is the interpreter that the first line names. Beside the file go symbolic links with the names of
+the other programs.
+
+The file is a zip archive with a first line for the kernel. It holds sources, not byte code, which would tie it to one
+version of Python. Names in order, one fixed time, one fixed mode and no compression (whose result depends on the
+version of zlib) make it reproducible: the same sources give the same bytes on every machine. Reading it without
+inflating is also a little faster.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import time
-import zipapp
+import zipfile
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.dont_write_bytecode = True
+
+from rtpp.programs import DEFAULT, PROGRAMS  # noqa: E402
+
 INTERPRETER = "/usr/bin/env python3"
-FIXED_TIME = 315_532_800  # 1980-01-01 UTC, the earliest that a zip archive can say
-PROGRAMS = {
-    "rtpproxy": "rtpp.__main__",
-    "makeann": "rtpp.tools.makeann",
-    "extractaudio": "rtpp.tools.extractaudio",
-}
-START = '''"""Where this program starts: see {path}."""
-from {module} import main
-
-main()
-'''
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+UNIX = 3  # the system whose file modes the archive holds
+START = b'"""Where every program starts: see rtpp/programs.py."""\nfrom rtpp.programs import main\n\nmain()\n'
 
 
-def stage(source: Path, target: Path, module: str) -> None:
-    """Copy the package's modules with fixed time and mode, to start in `module`."""
-    for path in sorted(source.rglob("*.py")):
-        copy = target / path.relative_to(source.parent)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (target / "__main__.py").write_text(
-        START.format(module=module, path=module.replace(".", "/") + ".py"), encoding="utf-8"
-    )
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (FIXED_TIME, FIXED_TIME))
+def contents() -> dict[str, bytes]:
+    """The files of the archive by name: what starts it, and the package."""
+    sources = sorted((ROOT / "rtpp").rglob("*.py"))
+    return {"__main__.py": START, **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sources}}
+
+
+def build(output: Path, interpreter: str) -> None:
+    """Write the file under a name of its own first: the old one may be running."""
+    partial = output.with_name(output.name + ".partial")
+    with open(partial, "wb") as file:
+        file.write(f"#!{interpreter}\n".encode())
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in contents().items():
+                member = zipfile.ZipInfo(name, FIXED_TIME)
+                member.create_system = UNIX
+                member.external_attr = 0o100644 << 16
+                archive.writestr(member, data)
+    partial.chmod(0o755)
+    os.replace(partial, output)
+
+
+def link(output: Path) -> None:
+    """The other programs: symbolic links beside the file."""
+    for name in PROGRAMS:
+        if name != DEFAULT:
+            other = output.with_name(name)
+            if other.is_symlink() or other.exists():
+                other.unlink()
+            other.symlink_to(output.name)
 
 
 def main() -> None:
     output = Path(sys.argv[1])
-    if output.name not in PROGRAMS:
-        sys.exit(f"{output.name} is none of {', '.join(PROGRAMS)}")
     output.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["TZ"] = "UTC"  # zip archives store local time
-    time.tzset()
-    with tempfile.TemporaryDirectory() as staging:
-        stage(Path(__file__).resolve().parent.parent / "rtpp", Path(staging), PROGRAMS[output.name])
-        zipapp.create_archive(staging, output, INTERPRETER, compressed=True)
-    output.chmod(0o755)
+    build(output, sys.argv[2] if len(sys.argv) > 2 else INTERPRETER)
+    link(output)
     print(f"{output}: {output.stat().st_size} bytes")
 
 

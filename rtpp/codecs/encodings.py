@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import g711, gsm, ima_adpcm, ms_adpcm, pcm
+from . import adpcm, g711, gsm, ima_adpcm, ms_adpcm, pcm
 
 Encode = Callable[["array[int]"], bytes]
 Decode = Callable[[bytes], "array[int]"]
@@ -34,6 +34,7 @@ class Encoding:
     most_channels: how many channels the encoding can interleave.
     make_encoder: of (channels, big_endian).
     make_decoder: of (channels, big_endian, bytes in a block as the file's header tells).
+    independent_blocks: what a block becomes depends on no other block.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Encoding:
     most_channels: int
     make_encoder: Callable[[int, bool], Encode]
     make_decoder: Callable[[int, bool, int], Decode]
+    independent_blocks: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -99,7 +101,7 @@ ENCODINGS = {
             "IMA ADPCM",
             4,
             ima_adpcm.BLOCK_FRAMES,
-            ima_adpcm.BLOCK_BYTES,
+            adpcm.BLOCK_BYTES,
             2,
             lambda channels, _big: ima_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ima_adpcm.Decoder(channels, block).decode,
@@ -109,10 +111,11 @@ ENCODINGS = {
             "Microsoft ADPCM",
             4,
             ms_adpcm.BLOCK_FRAMES,
-            ms_adpcm.BLOCK_BYTES,
+            adpcm.BLOCK_BYTES,
             2,
             lambda channels, _big: ms_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ms_adpcm.Decoder(channels, block).decode,
+            independent_blocks=True,
         ),
         Encoding(
             "gsm610",
@@ -121,8 +124,8 @@ ENCODINGS = {
             gsm.BLOCK_SAMPLES,
             gsm.BLOCK_BYTES,
             1,
-            lambda _channels, _big: gsm.BlockEncoder().encode,
-            lambda _channels, _big, _block: gsm.BlockDecoder().decode,
+            lambda _channels, _big: gsm.block_encoder(),
+            lambda _channels, _big, _block: gsm.block_decoder(),
         ),
     )
 }

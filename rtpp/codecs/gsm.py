@@ -5,13 +5,18 @@ RTP from the highest bit down behind a signature of 4 bits, WAV from the lowest 
 
     RTP   33 bytes   1101 | LAR 1 (6 bits) | LAR 2 (6) | ...             one frame, 160 samples
     WAV   65 bytes   first frame (260 bits), second frame (260 bits)     two frames, 320 samples
+
+`encoder` and its like give the fastest coder there is: libgsm's, or ours when the host has none. They differ in nothing
+but time.
 """
 
 from __future__ import annotations
 
 from array import array
 from itertools import accumulate
+from typing import Callable
 
+from . import libgsm
 from .gsm_decoder import FrameDecoder
 from .gsm_encoder import FrameEncoder
 from .gsm_tables import FRAME_BITS, FRAME_SAMPLES, PARAMETER_BITS
@@ -25,6 +30,30 @@ _MASKS = [(1 << bits) - 1 for bits in PARAMETER_BITS]
 # how far each parameter is from bit 0 in the two packings
 _RISING_SHIFTS = [0, *accumulate(PARAMETER_BITS[:-1])]
 _FALLING_SHIFTS = [FRAME_BITS - end for end in accumulate(PARAMETER_BITS)]
+
+
+def encoder() -> Callable[[array[int]], bytes]:
+    """Samples to 33-byte frames, as Encoder does."""
+    library = libgsm.library()
+    return libgsm.Coder(library, libgsm.RTP_FRAMES).encode if library else Encoder().encode
+
+
+def decoder() -> Callable[[bytes], array[int]]:
+    """33-byte frames to samples, as Decoder does."""
+    library = libgsm.library()
+    return libgsm.Coder(library, libgsm.RTP_FRAMES).decode if library else Decoder().decode
+
+
+def block_encoder() -> Callable[[array[int]], bytes]:
+    """Samples to 65-byte blocks, as BlockEncoder does."""
+    library = libgsm.library()
+    return libgsm.Coder(library, libgsm.WAV_FRAMES).encode if library else BlockEncoder().encode
+
+
+def block_decoder() -> Callable[[bytes], array[int]]:
+    """65-byte blocks to samples, as BlockDecoder does."""
+    library = libgsm.library()
+    return libgsm.Coder(library, libgsm.WAV_FRAMES).decode if library else BlockDecoder().decode
 
 
 class Encoder:

@@ -14,9 +14,9 @@ from array import array
 from bisect import bisect_left
 
 from . import nibbles
+from .adpcm import BLOCK_BYTES, BlockDecoder, BlockEncoder
 from .saturation import CLIP
 
-BLOCK_BYTES = 256  # for each channel: what others use at 8 kHz too
 BLOCK_FRAMES = 1 + 2 * (BLOCK_BYTES - 4)
 
 _HEADER_BYTES = 4
@@ -51,34 +51,22 @@ _NEXT = [
 ]
 
 
-def block_frames(block_bytes: int, channels: int) -> int:
-    """Frames in a block of that size."""
-    return 1 + 2 * (block_bytes - _HEADER_BYTES * channels) // channels
+class Encoder(BlockEncoder):
+    """Interleaved samples to blocks. The first step of a block is where the one before came to."""
 
-
-class Encoder:
-    """Interleaved samples to blocks of BLOCK_BYTES for each channel."""
+    block_frames = BLOCK_FRAMES
 
     def __init__(self, channels: int) -> None:
-        self._channels = channels
-        self._indexes: list[int] = []  # they go on from block to block
-
-    def encode(self, samples: array[int]) -> bytes:
-        """A block for each BLOCK_FRAMES frames; a short last one is filled up with zeros."""
-        length = BLOCK_FRAMES * self._channels
-        return b"".join(
-            self._encode_block(samples[start : start + length]) for start in range(0, len(samples), length)
-        )
+        super().__init__(channels)
+        self._indexes: list[int] = []
 
     def _encode_block(self, samples: array[int]) -> bytes:
+        signals = self._signals(samples)
         if not self._indexes:
-            signals = (samples[channel :: self._channels] for channel in range(self._channels))
             self._indexes = [_first_index(signal) for signal in signals]
         header = b""
         rows = []
-        for channel in range(self._channels):
-            signal = samples[channel :: self._channels].tolist()
-            signal += [0] * (BLOCK_FRAMES - len(signal))
+        for channel, signal in enumerate(signals):
             header += struct.pack("<hBx", signal[0], self._indexes[channel])
             codes, self._indexes[channel] = _encode_channel(signal, self._indexes[channel])
             rows.append(codes)
@@ -86,24 +74,11 @@ class Encoder:
         return header + nibbles.join(b"".join(groups), high_first=False)
 
 
-class Decoder:
-    """Blocks to interleaved samples."""
+class Decoder(BlockDecoder):
+    """Blocks to interleaved samples; of a short last one the whole groups."""
 
-    def __init__(self, channels: int, block_bytes: int) -> None:
-        """Raises ValueError when such a block would have no room for its own header."""
-        if block_bytes < _HEADER_BYTES * channels:
-            raise ValueError(f"IMA ADPCM block of {block_bytes} bytes for {channels} channels")
-        self._channels = channels
-        self._block_bytes = block_bytes
-
-    def decode(self, data: bytes) -> array[int]:
-        """The samples of all blocks; a short last one gives its whole groups, if it has a header."""
-        samples = array("h")
-        for start in range(0, len(data), self._block_bytes):
-            block = data[start : start + self._block_bytes]
-            if len(block) >= _HEADER_BYTES * self._channels:
-                samples += self._decode_block(block)
-        return samples
+    name = "IMA ADPCM"
+    header_bytes = _HEADER_BYTES
 
     def _decode_block(self, block: bytes) -> array[int]:
         channels = self._channels
@@ -119,10 +94,10 @@ class Decoder:
         return samples
 
 
-def _first_index(signal: array[int]) -> int:
+def _first_index(signal: list[int]) -> int:
     """Index of a step size that suits the first few differences."""
     differences = [abs(new - old) for old, new in zip(signal[:8], signal[1:9])]
-    return min(_LAST_STEP, bisect_left(_STEPS, sum(differences) // max(1, len(differences))))
+    return min(_LAST_STEP, bisect_left(_STEPS, sum(differences) // len(differences)))
 
 
 def _encode_channel(signal: list[int], index: int) -> tuple[bytearray, int]:

@@ -18,9 +18,9 @@ from array import array
 from operator import mul
 
 from . import nibbles
+from .adpcm import BLOCK_BYTES, BlockDecoder, BlockEncoder
 from .saturation import CLIP, saturate
 
-BLOCK_BYTES = 256  # for each channel: what others use at 8 kHz too
 BLOCK_FRAMES = 2 + 2 * (BLOCK_BYTES - 7)
 COEFFICIENTS = ((256, 0), (512, -256), (0, 0), (192, 64), (240, 0), (460, -208), (392, -232))
 
@@ -31,31 +31,16 @@ _SMALLEST_STEP = 16
 _LARGEST_STEP = 1 << 20  # far above what a coder reaches; keeps damaged files from growing numbers
 
 
-def block_frames(block_bytes: int, channels: int) -> int:
-    """Frames in a block of that size."""
-    return 2 + 2 * (block_bytes - _HEADER_BYTES * channels) // channels
+class Encoder(BlockEncoder):
+    """Interleaved samples to blocks."""
 
-
-class Encoder:
-    """Interleaved samples to blocks of BLOCK_BYTES for each channel."""
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-
-    def encode(self, samples: array[int]) -> bytes:
-        """A block for each BLOCK_FRAMES frames; a short last one is filled up with zeros."""
-        length = BLOCK_FRAMES * self._channels
-        return b"".join(
-            self._encode_block(samples[start : start + length]) for start in range(0, len(samples), length)
-        )
+    block_frames = BLOCK_FRAMES
 
     def _encode_block(self, samples: array[int]) -> bytes:
         channels = self._channels
         codes = bytearray((BLOCK_FRAMES - 2) * channels)
         headers = []
-        for channel in range(channels):
-            signal = samples[channel::channels].tolist()
-            signal += [0] * (BLOCK_FRAMES - len(signal))
+        for channel, signal in enumerate(self._signals(samples)):
             predictor = _best_predictor(signal)
             step = _first_step(signal, predictor)
             headers.append((predictor, step, signal[1], signal[0]))
@@ -65,24 +50,11 @@ class Encoder:
         return header + nibbles.join(codes, high_first=True)
 
 
-class Decoder:
+class Decoder(BlockDecoder):
     """Blocks to interleaved samples."""
 
-    def __init__(self, channels: int, block_bytes: int) -> None:
-        """Raises ValueError when such a block would have no room for its own header."""
-        if block_bytes < _HEADER_BYTES * channels:
-            raise ValueError(f"MS ADPCM block of {block_bytes} bytes for {channels} channels")
-        self._channels = channels
-        self._block_bytes = block_bytes
-
-    def decode(self, data: bytes) -> array[int]:
-        """The samples of all blocks; a short last one gives what it has, if it has a header."""
-        samples = array("h")
-        for start in range(0, len(data), self._block_bytes):
-            block = data[start : start + self._block_bytes]
-            if len(block) >= _HEADER_BYTES * self._channels:
-                samples += self._decode_block(block)
-        return samples
+    name = "MS ADPCM"
+    header_bytes = _HEADER_BYTES
 
     def _decode_block(self, block: bytes) -> array[int]:
         channels = self._channels
@@ -106,8 +78,10 @@ def _best_predictor(signal: list[int]) -> int:
     """
     new, old, older = signal[2:], signal[1:-1], signal[:-2]
     new_new, new_old, new_older = sum(map(mul, new, new)), sum(map(mul, new, old)), sum(map(mul, new, older))
-    old_old, old_older = sum(map(mul, old, old)), sum(map(mul, old, older))
-    older_older = sum(map(mul, older, older))
+    # the same sums one sample earlier
+    old_old = new_new - new[-1] * new[-1] + old[0] * old[0]
+    old_older = new_old - new[-1] * old[-1] + old[0] * older[0]
+    older_older = old_old - old[-1] * old[-1] + older[0] * older[0]
     energies = []
     for a, b in COEFFICIENTS:
         # sum of (new - a / 256 * old - b / 256 * older) ** 2
@@ -134,7 +108,7 @@ def _encode_channel(signal: list[int], predictor: int, step: int) -> bytearray:
     append = codes.append
     for sample in signal[2:]:
         predicted = a * old + b * older >> 8
-        code = (2 * (sample - predicted) + step) // (2 * step)
+        code = (sample - predicted + (step >> 1)) // step
         if not -8 <= code <= 7:
             code = -8 if code < 0 else 7
         # the code leads towards the sample, or past it by half a step: within reach of the table

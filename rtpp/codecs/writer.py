@@ -54,11 +54,12 @@ class Writer:
     """An audio file that is being written."""
 
     def __init__(self, path: str, container: Container, layout: Layout) -> None:
-        encoding = layout.encoding
+        self.encoding = layout.encoding
+        self.channels = layout.channels
         self._container = container
         self._layout = layout
-        self._encode = encoding.make_encoder(layout.channels, container.big_endian)
-        self._block_samples = encoding.block_frames * layout.channels
+        self._encode = self.encoding.make_encoder(layout.channels, container.big_endian)
+        self._block_samples = self.encoding.block_frames * layout.channels
         self._pending = array("h")
         self._data_bytes = 0
         self._samples = 0
@@ -75,8 +76,16 @@ class Writer:
         self._pending += samples
         whole = len(self._pending) // self._block_samples * self._block_samples
         if whole:
-            self._append(self._pending[:whole])
+            self._append(self._encode(self._pending[:whole]))
             del self._pending[:whole]
+
+    def write_encoded(self, data: bytes, samples: int) -> None:
+        """Append whole blocks that were encoded elsewhere, of that many samples. Raises OSError.
+
+        Not when `write` has left a part of a block.
+        """
+        self._samples += samples
+        self._append(data)
 
     def close(self) -> None:
         """Complete the last block and the header; a second call does nothing. Raises OSError."""
@@ -84,7 +93,7 @@ class Writer:
             return
         with self._file as file:
             if self._pending:
-                self._append(self._pending)
+                self._append(self._encode(self._pending))
             file.write(bytes(-self._data_bytes % self._container.padding))
             frames = self._samples // self._layout.channels
             header = self._container.header(
@@ -94,8 +103,7 @@ class Writer:
                 file.seek(0)
                 file.write(header)
 
-    def _append(self, samples: array[int]) -> None:
-        data = self._encode(samples)
+    def _append(self, data: bytes) -> None:
         self._file.write(data)
         self._data_bytes += len(data)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from logging import DEBUG
-from typing import Callable, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
 
 from rtpp.control import grammar, parser
 from rtpp.control.modifiers import LegModifiers
@@ -21,10 +21,12 @@ from rtpp.control.subcommands import ModuleCalls, check_modules, run_subcommands
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.log import GLOBAL, CallLog
 from rtpp.net.addresses import IPV6
-from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets, Notification
 from rtpp.session.session import Leg, Session
 from rtpp.session.table import NoSocketsError, SessionTable
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import Spool
 
 MAX_REPLY = 1024  # bytes of a whole reply: cookie, space, text, line feed
 
@@ -82,7 +84,6 @@ class Executor:
         log = GLOBAL if len(tokens) < 2 else CallLog(tokens[1].decode("latin-1"))
         if log.isEnabledFor(DEBUG):
             log.debug("received command %r", b" ".join(tokens).decode("latin-1"))
-        command: Optional[parser.Command] = None
         failure: Optional[Exception] = None
         try:
             command = parser.parse_command(grammar.parse(tokens), self._table.addresses)
@@ -91,34 +92,42 @@ class Executor:
             failure = error  # becomes a reply where those of the execution do
         with self._table.lock:
             self._stats.ncmds_rcvd += 1
-            result = _guarded(lambda: self._run(command, failure, origin, room), log)
+            try:
+                if failure is not None:
+                    raise failure
+                result = self._handlers[type(command)](command, origin, room)
+            except Exception as error:
+                result = _refusal(error, log)
             if isinstance(result, Reply):
-                self._count(result)
+                self._count(result, tokens)
         if not isinstance(result, Reply):
-            result = _guarded(result, log)
-            assert isinstance(result, Reply)
-            with self._table.lock:
-                self._count(result)
+            result = self._finish(result, tokens, log)
         log.debug("sending reply %r", result.text)
         return result.text
 
-    def _count(self, reply: Reply) -> None:
+    def _finish(self, later: Later, tokens: list[bytes], log: CallLog) -> Reply:
+        """The part of a command that may block."""
+        try:
+            reply = later()
+        except Exception as error:
+            reply = _refusal(error, log)
+        with self._table.lock:
+            self._count(reply, tokens)
+        return reply
+
+    def _count(self, reply: Reply, tokens: list[bytes]) -> None:
         self._stats.ncmds_repld += 1
         if reply.ok:
             self._stats.ncmds_succd += 1
         else:
             self._stats.ncmds_errs += 1
+            verb = tokens[0][:1].decode("latin-1").upper() if tokens else ""
+            self._stats.note_failure(verb if verb in grammar.VERBS else "", reply.text)
 
     def duplicate(self) -> None:
         """A command was answered from the cache of replies."""
         with self._table.lock:
             self._stats.ncmds_rcvd_ndups += 1
-
-    def _run(self, command: Optional[parser.Command], failure: Optional[Exception], origin: Origin,
-             room: int) -> Result:
-        if failure is not None:
-            raise failure
-        return self._handlers[type(command)](command, origin, room)
 
     def _find(self, tags: parser.Tags) -> tuple[Session, Leg]:
         """The session, and the leg of the party whose tag comes first. Raises CommandError."""
@@ -320,16 +329,13 @@ class Executor:
         return self._table
 
 
-def _guarded(run: Callable[[], Result], log: CallLog) -> Result:
-    """Errors become replies here, and nowhere else."""
-    try:
-        return run()
-    except CommandError as error:
+def _refusal(error: Exception, log: CallLog) -> Reply:
+    """Errors become replies here, and nowhere else. Call it while `error` is being handled."""
+    if isinstance(error, CommandError):
         log.warning("command refused: %s", error)
         return Reply(f"E{int(error.code)}", ok=False)
-    except Exception:
-        log.exception("unexpected error while executing a command")
-        return Reply(f"E{int(ErrorCode.INTERNAL)}", ok=False)
+    log.exception("unexpected error while executing a command")
+    return Reply(f"E{int(ErrorCode.INTERNAL)}", ok=False)
 
 
 def match_call(session: Session, tags: parser.Tags) -> tuple[Optional[Leg], bool]:

@@ -98,7 +98,8 @@ def parse(tokens: list[bytes]) -> Request:
 
 def _split(tokens: list[bytes]) -> list[list[str]]:
     """Words of the command and of each sub-command."""
-    words = b" ".join(tokens).decode("latin-1").split(" ")
+    text = b" ".join(tokens).decode("latin-1")
+    words = text.split(" ")
     parts = [words]
     if SUBCOMMAND_SEPARATOR in words:
         parts = [[]]
@@ -114,7 +115,7 @@ def _split(tokens: list[bytes]) -> list[list[str]]:
     longest = max(map(len, parts))
     if longest > MAX_TOKENS:
         raise CommandError(ErrorCode.SYNTAX, f"{longest} words, {MAX_TOKENS} at most")
-    if any(["\0" in word for word in words]):
+    if "\0" in text:
         raise CommandError(ErrorCode.SYNTAX, "NUL byte in the command")
     return parts
 
@@ -129,6 +130,8 @@ def integer(text: str) -> int:
 
     Raises ValueError for anything else, also for what only int() takes.
     """
+    if text.isdigit() and text.isascii() and len(text) < MAX_DIGITS:
+        return int(text)
     found = re.fullmatch(INTEGER, text)
     if found is None:
         raise ValueError(f"{text[:40]!r} is not a decimal number")

@@ -1,7 +1,7 @@
 """A thread for each control socket: takes commands from it, hands them to the executor, sends the replies.
 
-Every reply is one line in one send. A reply that a client does not take is queued up to a limit; a client beyond
-that limit is closed, so one that never reads delays nobody.
+A reply is a line; replies to commands that came together leave together. What a client does not take is queued up to a
+limit; a client beyond that limit is closed, so one that never reads delays nobody.
 
     datagram    cookie and command in one datagram; duplicates are answered from the cache of replies
     lines       a line is a command; the connection lasts
@@ -30,6 +30,7 @@ MAX_LINE = 8192  # bytes of a line with its line feed; a longer one closes the c
 MAX_CONNECTIONS = 99  # per control socket
 MAX_UNSENT = 64 * 1024  # bytes of replies that wait for one client
 DATAGRAMS_PER_ROUND = 32
+REPLIES_PER_SEND = 16
 
 
 class Listener:
@@ -170,8 +171,8 @@ class _Connection:
             self._closing = True
             return
         *lines, self._input = (self._input + data).split(b"\n")
-        for line in lines:
-            self._execute(line)
+        for first in range(0, len(lines), REPLIES_PER_SEND):
+            self._execute(lines[first : first + REPLIES_PER_SEND])
         if len(self._input) >= MAX_LINE:
             GLOBAL.warning("control connection closed: a line of more than %d bytes", MAX_LINE)
             self._closing = True
@@ -179,7 +180,7 @@ class _Connection:
     def _receive_one(self) -> None:
         data = self.socket.recv(MAX_COMMAND)
         if data:
-            self._execute(data)
+            self._execute([data])
             self._discard_input()
         self._closing = True
 
@@ -192,11 +193,12 @@ class _Connection:
         except BlockingIOError:
             pass
 
-    def _execute(self, line: bytes) -> None:
+    def _execute(self, lines: list[bytes]) -> None:
+        """Execute commands and send the replies."""
         if self._closing:
             return
         self._has_spoken = True
-        reply = self._listener.execute(line, self._origin)
+        reply = b"".join([self._listener.execute(line, self._origin) for line in lines])
         if not self._unsent:
             try:
                 sent = self.socket.send(reply)

@@ -16,7 +16,7 @@ from rtpp.net.addresses import IPV4, IPV6, Address, AddressBook, numeric, socket
 from rtpp.session.notify import decode_tag
 from rtpp.settings import WILDCARDS
 
-LITERAL_SIZES = {IPV4: range(7, 16), IPV6: range(2, 46)}  # a remote address of another length is not looked at
+IPV4_SIZES, IPV6_SIZES = range(7, 16), range(2, 46)  # a remote address of another length is not looked at
 MAX_COUNTER_NAMES = 11
 MAX_SECONDS = 2**31 - 1
 
@@ -155,7 +155,7 @@ def parse_command(request: Request, book: AddressBook) -> Command:
 def parse_remote(host: str, port: str, ipv6: bool) -> Optional[Remote]:
     """The remote address of U and L; None when its length says that it is no literal. Raises CommandError."""
     family = IPV6 if ipv6 else IPV4
-    if len(host) not in LITERAL_SIZES[family]:
+    if len(host) not in (IPV6_SIZES if ipv6 else IPV4_SIZES):
         return None
     try:
         address = numeric(host, family)

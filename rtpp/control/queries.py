@@ -55,6 +55,8 @@ class Queries:
         if command.modifiers.strip("v"):
             raise CommandError(ErrorCode.QUERY_MODIFIER, f"unknown modifiers of Q: {command.modifiers!r}")
         pairs = []
+        for stream in session.streams:
+            stream.settle()
         for name in command.names or SUMMARY:
             if name not in SESSION_COUNTERS:
                 raise CommandError(ErrorCode.UNKNOWN_SESSION_COUNTER, f"no session counter {name!r}")
@@ -67,6 +69,7 @@ class Queries:
 
     def statistics(self, command: parser.Statistics, room: int) -> str:
         pairs = []
+        self._table.offload.refresh()
         for name in command.names:
             try:
                 pairs.append((name, self._stats.text(name)))
@@ -78,6 +81,7 @@ class Queries:
         return text
 
     def info(self, command: parser.Info) -> str:
+        self._table.offload.refresh()
         stats = self._stats
         lines = [
             f"sessions created: {stats.nsess_created}",
@@ -86,6 +90,8 @@ class Queries:
             f"packets received: {stats.npkts_rcvd}",
             f"packets transmitted: {stats.npkts_relayed + stats.npkts_played}",
         ]
+        if stats.nstrms_fastpath:
+            lines.append(f"streams on the fast path: {stats.nstrms_fastpath}")
         if command.load:
             lines.append(f"average load: {self._table.load.average:.6f}")
         return "\n".join(lines)

@@ -8,19 +8,20 @@ still there.
 from __future__ import annotations
 
 import socket
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from rtpp.control import parser
 from rtpp.control.grammar import integer
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source, socket_address
-from rtpp.recording.formats import ADHOC, PCAP
-from rtpp.recording.spool import Spool, UnsafeNameError
-from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, SharedFile, Sink
+from rtpp.session.recording import SUFFIXES, CopySink, FileSink, LegRecording, OutgoingSink, SharedFile, Sink
 from rtpp.session.session import Leg, Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
 from rtpp.settings import ListenAddress
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import Spool
 
 UDP = "udp:"
 
@@ -32,7 +33,6 @@ class Recordings:
         self._table = table
         self._settings = table.settings
         self._spool = spool
-        self._layout = PCAP if table.settings.record_pcap else ADHOC
 
     def record(self, legs: list[Leg], single_file: bool) -> bool:
         """Record legs in files named for their calls. Returns whether any is recorded. Takes the lock itself."""
@@ -42,28 +42,34 @@ class Recordings:
 
     def _record(self, leg: Leg, single_file: bool) -> bool:
         session = leg.session
-        name = f"{session.call_id}={session.tag.partition(';')[0]}"
         with self._table.lock:
             if leg.recording is not None:
                 return not single_file
             if single_file and session.shared_file is not None and session.shared_file.in_use:
                 self._attach_shared(leg, session.shared_file)
                 return True
-        if "/" in name:
+        names = recording_names(session.call_id, session.tag)
+        if "/" in names[0]:
             session.log.error("not recorded: %r in the call-id or tag would lead to another directory", "/")
             return False
-        try:
-            if single_file:
-                return self._record_single(leg, f"{name}.pcap")
-            return self._record_pair(leg, name + SUFFIXES[leg.actor])
-        except (OSError, UnsafeNameError) as error:
-            session.log.error("cannot record: %s", error)
-            return False
+        for name in names:
+            try:
+                if single_file:
+                    return self._record_single(leg, f"{name}.pcap")
+                return self._record_pair(leg, name + SUFFIXES[leg.actor])
+            except (OSError, ValueError) as error:
+                session.log.error("cannot record: %s", error)
+                if not isinstance(error, FileExistsError):
+                    break
+        return False
 
     def _open(self, session: Session, name: str) -> SharedFile:
         if self._spool is None:
             raise OSError("directory for saving local recordings is not configured, see -r")
-        return SharedFile(self._spool, self._spool.open(name, self._layout, session.log))
+        from rtpp.recording.formats import ADHOC, PCAP  # loaded already, with the spool
+
+        layout = PCAP if self._settings.record_pcap else ADHOC
+        return SharedFile(self._spool, self._spool.open(name, layout, session.log), name)
 
     def _record_pair(self, leg: Leg, name: str) -> bool:
         """RTP and RTCP in a file each."""
@@ -72,7 +78,7 @@ class Recordings:
             files.append((leg.rtp, self._open(leg.session, f"{name}.rtp")))
             if self._settings.record_rtcp:
                 files.append((leg.rtcp, self._open(leg.session, f"{name}.rtcp")))
-        except (OSError, UnsafeNameError):
+        except (OSError, ValueError):
             for _, file in files:
                 file.spool.close(file.file)
             raise
@@ -90,7 +96,7 @@ class Recordings:
     def _shared_sinks(self, leg: Leg, file: SharedFile) -> list[tuple[Stream, Sink]]:
         sinks: list[tuple[Stream, Sink]] = [(leg.rtp, FileSink(file))]
         if self._settings.record_rtcp:
-            sinks.append((leg.rtcp, FileSink(file, outgoing=True)))
+            sinks.append((leg.rtcp, OutgoingSink(file)))
         return sinks
 
     def _attach_shared(self, leg: Leg, file: SharedFile) -> None:
@@ -112,7 +118,7 @@ class Recordings:
         try:
             if command.target.startswith(UDP):
                 source = self._copy_to_host(leg, command.target)
-                return f"{source[1]} {source[0]}" if command.wants_address and source else "0"
+                return f"{source[1]} {source[0]}" if command.wants_address else "0"
             if command.wants_address:
                 raise ValueError("modifier p needs a target udp:HOST:PORT")
             if not self._copy_to_file(leg, command):
@@ -126,16 +132,20 @@ class Recordings:
         with self._table.lock:
             if leg.recording is not None:
                 return True
+            shared = leg.session.shared_file
+            if single_file and shared is not None and shared.in_use and shared.name == command.target:
+                self._attach_shared(leg, shared)
+                return True
         if single_file:
             return self._record_single(leg, command.target)
         return self._record_pair(leg, command.target)
 
-    def _copy_to_host(self, leg: Leg, target: str) -> Optional[tuple[str, int]]:
-        """Returns the address and port that copies come from; None when the leg is recorded in files already."""
+    def _copy_to_host(self, leg: Leg, target: str) -> tuple[str, int]:
+        """Returns the address and port that copies come from; of a leg that is recorded in files, where they would."""
         destination, family = _resolve(target)
         address = self._address_towards(destination[0], family)
         with self._table.lock:
-            if leg.recording is not None:
+            if leg.recording is not None and leg.recording.source is not None:
                 return leg.recording.source
             if leg.session.ended:
                 raise ValueError("the session has ended")
@@ -162,6 +172,20 @@ class Recordings:
         for leg in recorded:
             leg.stop_recording()
         return bool(recorded)
+
+
+def recording_names(call_id: str, tag: str) -> list[str]:
+    """What the files of a recorded session may be called, without suffixes, in order of preference.
+
+    A tag may end in `;` and a number of the call's media stream. Like the C program's, names of the first stream are
+    without it. The other streams would be written into the same files, so their names have it, as has that of a first
+    stream beside one without a number.
+    """
+    party, _, medium = tag.partition(";")
+    short, full = f"{call_id}={party}", f"{call_id}={tag}"
+    if medium == "1":
+        return [short, full]
+    return [full if medium else short]
 
 
 def _resolve(target: str) -> tuple[Address, socket.AddressFamily]:

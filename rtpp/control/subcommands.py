@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Optional, Protocol
 from rtpp.control import parser
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.net.addresses import IPV4
-from rtpp.net.ports import set_tos
 from rtpp.session.fork import Fork
 from rtpp.session.session import Leg, Session
 
@@ -72,8 +71,7 @@ class _Run:
             raise _FailedError("type of service can be set on IPv4 only")
         leg.tos = command.value
         for stream in leg.streams:
-            if stream.socket is not None:
-                set_tos(stream.socket, command.value)
+            stream.set_tos(command.value)
         return DONE
 
     def _copy(self, command: parser.SubCopy) -> str:
@@ -109,6 +107,8 @@ def check_modules(command: parser.Command, modules: Optional[ModuleCalls]) -> No
 def run_subcommands(executor: Executor, session: Session, addressed: Leg, commands: tuple[parser.Subcommand, ...],
                     reply: str, room: int) -> str:
     """The main reply, completed with the results."""
+    if not commands:
+        return reply
     run = _Run(executor, session, addressed)
     results: list[str] = []
     for command in commands:

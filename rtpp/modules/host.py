@@ -122,6 +122,11 @@ class Modules:
             loaded.worker.stop()
             loaded.guard(loaded.module.stop)
 
+    @property
+    def workers(self) -> dict[str, Worker]:
+        """The threads of the modules, by module."""
+        return {loaded.name: loaded.worker for loaded in self._loaded}
+
     # -- called with the table lock held ---------------------------------------------------------
 
     def session_created(self, session: Session) -> None:

@@ -65,6 +65,11 @@ class Worker:
         if self._thread.is_alive():
             GLOBAL.error("module %s: does not come to an end, about %d calls are lost", self._name, self._calls.qsize())
 
+    @property
+    def queued(self) -> int:
+        """Calls that wait, about."""
+        return self._calls.qsize()
+
     def put(self, call: Call) -> bool:
         """Queue a call; never blocks. False when there is no room."""
         try:

@@ -17,10 +17,10 @@ import socket
 from collections.abc import Iterator
 from typing import Callable, TypeVar
 
-from rtpp.net.addresses import IPV4, IPV6, socket_address
+from rtpp.net.addresses import IPV4, IPV6, Address, socket_address
 from rtpp.settings import ListenAddress
 
-RECEIVE_BUFFER = 256 * 1024  # bytes, per socket
+RECEIVE_BUFFER = 256 * 1024  # bytes, per RTP socket; RTCP does with the system's default
 BUSY = (errno.EADDRINUSE, errno.EACCES)  # this pair is not to be had; the next one may be
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 
@@ -91,6 +91,7 @@ def bind_pair(address: ListenAddress, port: int, tos: int) -> tuple[socket.socke
     """Two non-blocking sockets on `port` and `port + 1`. Raises OSError; then nothing is left open."""
     rtp = _bind(address, port, tos)
     try:
+        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return rtp, _bind(address, port + 1, tos)
     except OSError:
         rtp.close()
@@ -107,7 +108,6 @@ def _bind(address: ListenAddress, port: int, tos: int) -> socket.socket:
         bound.bind(socket_address(address.host, port, address.family))
         if tos >= 0 and address.family == IPV4:
             set_tos(bound, tos)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     except OSError:
         bound.close()
         raise
@@ -120,3 +120,29 @@ def set_tos(bound: socket.socket, tos: int) -> None:
         bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
     except OSError:
         pass
+
+
+def connected_twin(bound: socket.socket, remote: Address) -> socket.socket:
+    """A second socket on the address of `bound`, connected to `remote`. Raises OSError.
+
+    The kernel delivers to it what comes from `remote`. The permission to share the port is withdrawn at once, or
+    another program could take it.
+    """
+    twin = socket.socket(bound.family, socket.SOCK_DGRAM | _NONBLOCK)
+    try:
+        if bound.family == IPV6:
+            twin.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        else:
+            twin.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, bound.getsockopt(socket.IPPROTO_IP, socket.IP_TOS))
+        for each in (bound, twin):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        twin.bind(bound.getsockname())
+        twin.connect(remote)
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    except OSError:
+        twin.close()
+        raise
+    finally:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return twin

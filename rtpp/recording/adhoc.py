@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from functools import lru_cache
 from struct import Struct
-from typing import Any
 
+from rtpp.net.addresses import Address
 from rtpp.recording.reading import Record, RecordingError, Window, address
 
 HEADER_SIZE = 30
@@ -31,20 +30,19 @@ _IPV6 = 10
 _IPV6_ELSEWHERE = (23, 24, 28, 30)  # Windows, OpenBSD and NetBSD, FreeBSD, macOS
 _LATEST = 1e11  # seconds; some thousand years
 _SOURCE = Struct("<H2s16s")
-_TIME_AND_LENGTH = Struct("<dH")
+_time_and_length = Struct("<dH").pack
 
 
-def record(
-    payload: bytes, source: tuple[Any, ...], destination: tuple[Any, ...], family: int, wall: float, number: int = 0
-) -> bytes:
-    """One record. `wall` is the time of arrival in seconds since 1970; `destination` and `number` are not kept."""
-    return _source_fields(source[0], source[1], family) + _TIME_AND_LENGTH.pack(wall, len(payload)) + payload
+def prepare(source: Address, destination: Address, family: int) -> bytes:
+    """The fields that all records of packets from `source` share. Raises OSError when it is no literal of `family`."""
+    packed = socket.inet_pton(family, source[0].partition("%")[0])
+    number = _IPV4 if family == socket.AF_INET else _IPV6
+    return _SOURCE.pack(number, source[1].to_bytes(2, "big"), packed)
 
 
-@lru_cache(maxsize=4096)
-def _source_fields(host: str, port: int, family: int) -> bytes:
-    packed = socket.inet_pton(family, host.partition("%")[0])
-    return _SOURCE.pack(_IPV4 if family == socket.AF_INET else _IPV6, port.to_bytes(2, "big"), packed)
+def assemble(fields: bytes, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
+    """One record. `wall` is the time of arrival in seconds since 1970; `numbers` are of no use here."""
+    return fields + _time_and_length(wall, len(payload)) + payload
 
 
 class AdhocReader:

@@ -1,16 +1,19 @@
 """The formats of recordings, in one place: what the proxy writes and what the tools read.
 
-Writing: `ADHOC` and `PCAP` turn one datagram into the bytes of one record; files are records one after another
+Writing: `ADHOC` and `PCAP` turn a datagram into the bytes of a record; files are records one after another
 behind the format's file header. Reading: `open_recording` looks at the first bytes, never at the name, and gives a
 reader that streams (see `reading.py`). `survey` tells how far a file, perhaps left behind by a crash, can be read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
 
+from rtpp.net.addresses import Address
 from rtpp.recording import adhoc, pcap, pcapng
 from rtpp.recording.adhoc import AdhocReader
+from rtpp.recording.frames import Flow
 from rtpp.recording.pcap import PcapReader
 from rtpp.recording.pcapng import PcapngReader
 from rtpp.recording.reading import RecordingError, Window
@@ -21,18 +24,25 @@ Reader = Union[AdhocReader, PcapReader, PcapngReader]
 class Format(NamedTuple):
     """How recordings are written.
 
-    `record(payload, source, destination, family, wall, number)` is one datagram as it goes to the file: addresses
-    as recvfrom() gives them, `wall` in seconds since 1970, `number` the identification of an IPv4 packet (its low
-    16 bits are used). It raises OSError for a host that is not a literal of `family`.
+    `prepare(source, destination, family)` is what all packets between two addresses, as recvfrom() gives them, have in
+    common; it raises OSError for hosts that are not literals of the family. `assemble(prepared, payload, wall,
+    numbers)` is one datagram as it goes to the file: `wall` in seconds since 1970, `numbers` the identifications of
+    IPv4 packets, of which the low 16 bits are used.
     """
 
     name: str
     file_header: bytes
-    record: Callable[[bytes, tuple[Any, ...], tuple[Any, ...], int, float, int], bytes]
+    prepare: Callable[[Address, Address, int], Any]
+    assemble: Callable[[Any, bytes, float, Iterator[int]], bytes]
+
+    def record(self, payload: bytes, source: Address, destination: Address, family: int, wall: float,
+               number: int) -> bytes:
+        """One datagram by itself."""
+        return self.assemble(self.prepare(source, destination, family), payload, wall, iter((number,)))
 
 
-ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.record)
-PCAP = Format("pcap", pcap.FILE_HEADER, pcap.record)
+ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.prepare, adhoc.assemble)
+PCAP = Format("pcap", pcap.FILE_HEADER, Flow, pcap.assemble)
 
 
 class Survey(NamedTuple):

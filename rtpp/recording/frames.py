@@ -1,110 +1,86 @@
 """Ethernet, IP and UDP headers for datagrams that came through a socket, which does not tell them.
 
-Plan: what two addresses have in common over all packets between them (made-up Ethernet addresses, packed IP
-addresses, their part of the checksums) is computed once and cached. What is left per packet is one sum over the
-payload. The sum of 16-bit words in ones' complement arithmetic is the remainder of division by 65535, since
-65536 = 1 there; so the words need not be taken apart, and one big integer division does it.
+Plan: what packets between two addresses have in common (made-up Ethernet addresses, packed IP addresses, their part of
+the checksums) is computed once, as a Flow, and what those of one length have in common, nearly the whole of the
+headers, once for each length. What is left per packet is one sum over the payload. The sum of 16-bit words in ones'
+complement arithmetic is the remainder of division by 65535, since 65536 = 1 there; so the words need not be taken
+apart, and one big integer division does it. The sum of words with their bytes swapped is the sum with its bytes swapped
+(RFC 1071), so all is computed in the byte order that records are packed in.
 """
 
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from rtpp.net.addresses import Address
 
 IPV4_OVERHEAD = 14 + 20 + 8  # bytes of headers
 IPV6_OVERHEAD = 14 + 40 + 8
 
 _UDP_PROTOCOL = 17
 _ONES = 0xFFFF
-_TTL_AND_UDP = 127 << 8 | _UDP_PROTOCOL
+_IPV4_TYPE, _IPV6_TYPE = b"\x08\x00", b"\x86\xdd"
+_IPV4_START = b"\x45\x00"  # version and header length, type of service
+_IPV4_MIDDLE = b"\x00\x00" + bytes((127, _UDP_PROTOCOL))  # flags and fragment, TTL, protocol
+_IPV6_START = b"\x60\x00\x00\x00"  # version, traffic class, flow label
+_IPV6_MIDDLE = bytes((_UDP_PROTOCOL, 64))  # next header, hop limit
 
-# Ethernet, then IP, then UDP; IPv4: version, IHL and TOS, total length, identification, fragment, TTL and
-# protocol, checksum, addresses; IPv6: version, class and label, payload length, protocol, hop limit, addresses
-_pack_ipv4 = Struct("!14sHHHHHH8sHHHH").pack
-_pack_ipv6 = Struct("!14sIHBB32sHHHH").pack
-
-
-class Flow(NamedTuple):
-    """What all packets from one address to another share."""
-
-    ethernet: bytes
-    addresses: bytes  # packed source and destination
-    source_port: int
-    destination_port: int
-    ip_sum: int  # of the fixed words of the IPv4 header
-    udp_sum: int  # of pseudo header and UDP header without lengths
+#                     Ethernet,  identifi-  fragment, TTL,  checksum  addresses, ports,  checksum
+#                     IP length  cation     protocol                  UDP length
+_pack_ipv4 = Struct("<18s        H          4s              H         14s                H").pack
 
 
-@lru_cache(maxsize=4096)
-def flow(source: tuple[Any, ...], destination: tuple[Any, ...], family: int) -> Flow:
-    """Addresses are (host, port, ...); a host that is not a literal of `family` raises OSError."""
-    packed_source, packed_destination = _packed(source[0], family), _packed(destination[0], family)
-    addresses = packed_source + packed_destination
-    ethernet_type = b"\x08\x00" if family == socket.AF_INET else b"\x86\xdd"
-    address_sum = int.from_bytes(addresses, "big")
-    return Flow(
-        _ethernet_address(packed_destination) + _ethernet_address(packed_source) + ethernet_type,
-        addresses,
-        source[1],
-        destination[1],
-        (0x4500 + _TTL_AND_UDP + address_sum) % _ONES,
-        (_UDP_PROTOCOL + source[1] + destination[1] + address_sum) % _ONES,
-    )
+class Headers(NamedTuple):
+    """What all packets of one length between two addresses share; the sums are of what is fixed, bytes swapped."""
+
+    start: bytes
+    end: bytes
+    ip_sum: int
+    udp_sum: int
 
 
-def ipv4_frame(between: Flow, payload: bytes, identification: int) -> bytes:
-    """An Ethernet frame with `payload`, at most 65507 bytes. `identification` counts packets and may be any int."""
-    ethernet, addresses, source_port, destination_port, ip_sum, udp_sum = between
-    length = len(payload) + 8
-    identification &= 0xFFFF
-    return (
-        _pack_ipv4(
-            ethernet,
-            0x4500,
-            length + 20,
-            identification,
-            0,
-            _TTL_AND_UDP,
-            -(ip_sum + length + 20 + identification) % _ONES,
-            addresses,
-            source_port,
-            destination_port,
-            length,
-            _udp_checksum(udp_sum, payload, length),
-        )
-        + payload
-    )
+class Flow:
+    """Packets from one address to another. A host that is not a literal of `family` raises OSError."""
+
+    __slots__ = ("_lengths", "addresses", "ethernet", "is_ipv4", "ports")
+
+    def __init__(self, source: Address, destination: Address, family: int) -> None:
+        packed_source, packed_destination = _packed(source[0], family), _packed(destination[0], family)
+        self.addresses = packed_source + packed_destination
+        self.ports = source[1].to_bytes(2, "big") + destination[1].to_bytes(2, "big")
+        self.is_ipv4 = family == socket.AF_INET
+        ethernet_type = _IPV4_TYPE if self.is_ipv4 else _IPV6_TYPE
+        self.ethernet = _ethernet_address(packed_destination) + _ethernet_address(packed_source) + ethernet_type
+        self._lengths: dict[int, Headers] = {}
+
+    def frame(self, payload: bytes, identification: int) -> bytes:
+        """An Ethernet frame with `payload`, at most 65507 bytes. `identification` counts IPv4 packets: any number."""
+        start, end, ip_sum, udp_sum = self._lengths.get(len(payload)) or self._headers(len(payload))
+        udp_checksum = _ONES - (int.from_bytes(payload, "little") + udp_sum) % _ONES  # never 0, which means "none"
+        if not ip_sum:
+            return start + end + udp_checksum.to_bytes(2, "little") + payload
+        swapped = (identification & 0xFF) << 8 | identification >> 8 & 0xFF
+        ip_checksum = -(ip_sum + swapped) % _ONES
+        return _pack_ipv4(start, swapped, _IPV4_MIDDLE, ip_checksum, end, udp_checksum) + payload
+
+    def _headers(self, payload_length: int) -> Headers:
+        udp_length = (payload_length + 8).to_bytes(2, "big")
+        end = self.addresses + self.ports + udp_length
+        udp_sum = _sum(end + bytes((0, _UDP_PROTOCOL)) + udp_length)  # the pseudo header has the length once more
+        if self.is_ipv4:
+            fixed = _IPV4_START + (payload_length + 28).to_bytes(2, "big")
+            ip_sum = _sum(fixed + _IPV4_MIDDLE + self.addresses)
+        else:
+            fixed = _IPV6_START + udp_length + _IPV6_MIDDLE
+            ip_sum = 0  # IPv6 has no checksum of its own
+        made = self._lengths[payload_length] = Headers(self.ethernet + fixed, end, ip_sum, udp_sum)
+        return made
 
 
-def ipv6_frame(between: Flow, payload: bytes) -> bytes:
-    """An Ethernet frame with `payload`, at most 65527 bytes."""
-    ethernet, addresses, source_port, destination_port, _, udp_sum = between
-    length = len(payload) + 8
-    return (
-        _pack_ipv6(
-            ethernet,
-            6 << 28,
-            length,
-            _UDP_PROTOCOL,
-            64,
-            addresses,
-            source_port,
-            destination_port,
-            length,
-            _udp_checksum(udp_sum, payload, length),
-        )
-        + payload
-    )
-
-
-def _udp_checksum(fixed: int, payload: bytes, length: int) -> int:
-    """`fixed` is the sum of what all packets share; `length` stands in two headers. Never 0, which means "none"."""
-    total = int.from_bytes(payload, "big")
-    if length & 1:
-        total <<= 8
-    return _ONES - (total + fixed + 2 * length) % _ONES
+def _sum(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def _packed(host: str, family: int) -> bytes:

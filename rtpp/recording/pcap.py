@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any
 
 from rtpp.recording.dissect import LINK_TYPES, NOT_IP, find_udp
-from rtpp.recording.frames import flow, ipv4_frame, ipv6_frame
+from rtpp.recording.frames import Flow
 from rtpp.recording.reading import BROKEN, LARGEST_PACKET, Record, RecordingError, Window, address
 
 HEADER_SIZE = 24
@@ -27,21 +25,15 @@ _VARIANTS = {
 }
 MAGICS = tuple(_VARIANTS)
 
-_RECORD_HEADER = Struct("<IIII")
+_record_header = Struct("<IIII").pack
 
 
-def record(
-    payload: bytes, source: tuple[Any, ...], destination: tuple[Any, ...], family: int, wall: float, number: int
-) -> bytes:
-    """One record. `wall` is the time of arrival in seconds since 1970, `number` the identification of IPv4.
-
-    Raises OSError when a host is not a literal of `family`.
-    """
-    between = flow(source, destination, family)
-    frame = ipv4_frame(between, payload, number) if family == socket.AF_INET else ipv6_frame(between, payload)
-    seconds, microseconds = divmod(round(wall * 1_000_000), 1_000_000)
+def assemble(flow: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
+    """One record. `wall` is the time of arrival in seconds since 1970; the next of `numbers` identifies it in IPv4."""
+    frame = flow.frame(payload, next(numbers) if flow.is_ipv4 else 0)
+    microseconds = round(wall * 1_000_000)
     size = len(frame)
-    return _RECORD_HEADER.pack(seconds, microseconds, size, size) + frame
+    return _record_header(microseconds // 1_000_000, microseconds % 1_000_000, size, size) + frame
 
 
 class PcapReader:

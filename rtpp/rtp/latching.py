@@ -23,6 +23,7 @@ An *asymmetric* stream does not learn: the host must be the known one, its port 
 from __future__ import annotations
 
 from enum import Enum
+from logging import INFO
 from typing import Optional
 
 from rtpp.log import CallLog
@@ -57,11 +58,11 @@ class Latch:
     """Where the party of one stream is, and how sure we are. Times are monotonic seconds.
 
     `expected` and `sync_due` are for the relay's short path: a packet from `expected` before `sync_due`
-    is accepted without asking.
+    is accepted without asking, so that a stream is looked at once a second.
     """
 
     __slots__ = ("_log", "_who", "asymmetric", "expected", "hold_count", "is_rtp", "latched", "on_hold", "previous",
-                 "remote", "sequence_number", "ssrc", "sync_due", "untrusted", "update_time")
+                 "refused", "remote", "sequence_number", "signalled", "ssrc", "sync_due", "untrusted", "update_time")
 
     def __init__(self, actor: str, is_rtp: bool, log: CallLog) -> None:
         """`actor` is "caller" or "callee", for the log."""
@@ -70,6 +71,8 @@ class Latch:
         self.is_rtp = is_rtp
         self.remote: Optional[Address] = None
         self.previous: Optional[Address] = None
+        self.signalled: Optional[Address] = None  # what the last command said, used or not
+        self.refused: Optional[Address] = None  # where the last refused packet came from
         self.latched = False
         self.untrusted = False
         self.asymmetric = False
@@ -99,11 +102,13 @@ class Latch:
         if self.on_hold:
             self._log.info("taking %s's %s stream off-hold", self._who, self._protocol)
             self.on_hold = False
+        self.signalled = remote
         if self.remote is not None:
             self.update_time = now
         if self.untrusted or remote == self.remote:
             return False
-        self._log.info("pre-filling %s's %s address with %s", self._who, self._protocol, _show(remote))
+        if self._log.isEnabledFor(INFO):  # most set-ups come this way, four times
+            self._log.info("pre-filling %s's %s address with %s", self._who, self._protocol, _show(remote))
         if self.remote is not None and self.latched:
             self.previous = self.remote
         self.remote = remote
@@ -111,10 +116,12 @@ class Latch:
         return True
 
     def set_asymmetric(self, asymmetric: bool) -> None:
-        self.asymmetric = asymmetric
-        if asymmetric:
-            self.latched = True
-        self._settle()
+        if asymmetric or self.asymmetric:
+            self.asymmetric = asymmetric
+            self.latched = self.latched or asymmetric
+            if self.ssrc is None:
+                self.sync_due = 0.0 if asymmetric else NEVER
+            self._settle()
 
     def guess(self, rtp_source: Address) -> bool:
         """RTP was filled in with `rtp_source`: RTCP is likely one port above. Returns whether that is news."""
@@ -137,7 +144,10 @@ class Latch:
             outcome = Outcome.FILLED
         elif self.asymmetric:
             if _host(source) != _host(self.remote):
+                self.refused = source
                 return Outcome.REFUSED
+            if self.ssrc is None:
+                self.sync_due = now + RESYNC
         elif source == self.remote:
             if not self.latched:
                 self.latch(data, now)
@@ -149,6 +159,7 @@ class Latch:
             self._fill(source)
             outcome = Outcome.FILLED
         else:
+            self.refused = source
             return Outcome.REFUSED
         if now >= self.sync_due:
             self._sync(data, now)
@@ -156,7 +167,7 @@ class Latch:
 
     def latch(self, data: bytes, now: float, source: Optional[Address] = None) -> None:
         """Settle on the sender of this packet and remember its RTP stream; not within the window."""
-        if self._in_window(now):
+        if self.in_window(now):
             return
         found = ssrc_and_sequence(data) if self.is_rtp else None
         relatched = self.latched
@@ -175,7 +186,8 @@ class Latch:
                        ssrc_text, sequence_text)
         self._settle()
 
-    def _in_window(self, now: float) -> bool:
+    def in_window(self, now: float) -> bool:
+        """Whether a command came so lately that packets from anywhere may take the stream over."""
         return self.update_time is not None and now - self.update_time < WINDOW
 
     def _fill(self, source: Address) -> None:

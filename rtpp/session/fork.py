@@ -42,3 +42,8 @@ class Fork:
             if witness in stream.witnesses:
                 stream.witnesses.remove(witness)
                 stream.choose_onward()
+
+
+def is_forked(stream: Stream) -> bool:
+    """Whether a stream's packets are sent into another session."""
+    return any(isinstance(witness, _ForkedStream) for witness in stream.witnesses)

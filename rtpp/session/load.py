@@ -19,18 +19,18 @@ SMOOTHING_SECONDS = 5.0  # after this time a change of load shows to 63 percent
 class LoadMeter:
     """The load of one relay loop. Guarded by `SessionTable.lock`."""
 
-    __slots__ = ("_busy", "_measured_at", "average", "is_over")
+    __slots__ = ("_busy", "average", "is_over", "measured_at")
 
     def __init__(self) -> None:
         self.average = 0.0  # 0: idle, 1: never waits
         self.is_over = False
         self._busy = 0.0
-        self._measured_at = -1.0
+        self.measured_at = -1.0  # monotonic seconds; negative before the first measurement
 
     def update(self, busy: float, now: float) -> None:
         """Call it about once a second. `busy` is the loop's busy time since its start, `now` monotonic; in seconds."""
-        elapsed = now - self._measured_at
-        if self._measured_at >= 0 and elapsed > 0:
+        elapsed = now - self.measured_at
+        if self.measured_at >= 0 and elapsed > 0:
             share = min(max((busy - self._busy) / elapsed, 0.0), 1.0)
             self.average += (share - self.average) * (1 - math.exp(-elapsed / SMOOTHING_SECONDS))
             if not self.is_over and self.average >= OVER:
@@ -39,4 +39,4 @@ class LoadMeter:
             elif self.is_over and self.average <= OVER_NO_MORE:
                 self.is_over = False
                 GLOBAL.warning("overloaded no more: load %f", self.average)
-        self._busy, self._measured_at = busy, now
+        self._busy, self.measured_at = busy, now

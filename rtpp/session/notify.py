@@ -139,6 +139,7 @@ class Notifier:
         self._failing: set[Target] = set()
         self._silent_until: dict[Target, float] = {}  # monotonic seconds, by targets that let a connect time out
         self._overflowing = False
+        self.lost = 0  # notifications for which there was no room
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
     def start(self) -> None:
@@ -152,12 +153,18 @@ class Notifier:
             return
         self._thread.join(timeout=1.0)
 
+    @property
+    def queued(self) -> int:
+        """Notifications that wait, about."""
+        return self._queue.qsize()
+
     def send(self, notification: Notification) -> None:
         """Queue a notification; never blocks."""
         try:
             self._queue.put_nowait(notification)
             self._overflowing = False
         except queue.Full:
+            self.lost += 1
             if not self._overflowing:
                 GLOBAL.error("notification queue is full (%d), notifications are lost", QUEUE_NOTIFICATIONS)
             self._overflowing = True

@@ -12,9 +12,20 @@ from __future__ import annotations
 import select
 import selectors
 import socket
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
-from rtpp.session.stream import Stream
+if TYPE_CHECKING:
+    from rtpp.session.session import Leg
+
+
+class Watched(Protocol):
+    """A stream or its connected socket: `watched.handle(watched, now)` reads one packet."""
+
+    @property
+    def handle(self) -> Callable[[Any, float], None]: ...
+
+    @property
+    def leg(self) -> Leg: ...
 
 
 class EpollPoller:
@@ -24,9 +35,9 @@ class EpollPoller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._streams: dict[int, Optional[Stream]] = {}
+        self._streams: dict[int, Optional[Watched]] = {}
 
-    def add(self, watched: socket.socket, stream: Optional[Stream]) -> None:
+    def add(self, watched: socket.socket, stream: Optional[Watched]) -> None:
         descriptor = watched.fileno()
         self._streams[descriptor] = stream
         self._epoll.register(descriptor, select.EPOLLIN)
@@ -35,7 +46,7 @@ class EpollPoller:
         """Close the socket right after this."""
         del self._streams[watched.fileno()]
 
-    def wait(self, timeout: Optional[float]) -> list[Optional[Stream]]:
+    def wait(self, timeout: Optional[float]) -> list[Optional[Watched]]:
         """Streams with packets, within `timeout` seconds (None: for ever).
 
         None among them stands for what was added so, or for a stream that has just been removed.
@@ -55,13 +66,13 @@ class SelectorPoller:
         self._selector = selectors.DefaultSelector()
         self.is_live = type(self._selector).__name__ == "KqueueSelector"
 
-    def add(self, watched: socket.socket, stream: Optional[Stream]) -> None:
+    def add(self, watched: socket.socket, stream: Optional[Watched]) -> None:
         self._selector.register(watched, selectors.EVENT_READ, stream)
 
     def remove(self, watched: socket.socket) -> None:
         self._selector.unregister(watched)
 
-    def wait(self, timeout: Optional[float]) -> list[Optional[Stream]]:
+    def wait(self, timeout: Optional[float]) -> list[Optional[Watched]]:
         return [key.data for key, _ in self._selector.select(timeout)]
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ class Reaper:
     def _tick(self) -> None:
         now = time.monotonic()
         with self._table.lock:
+            self._table.offload.refresh()
             self._table.stats.measure_rates(now)
             self._table.load.update(self._table.relay.busy, now)
         more = True

@@ -12,13 +12,15 @@ prompts are not recorded.
 from __future__ import annotations
 
 import socket
-import time
-from typing import Callable, Optional, Protocol
+from time import time
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
-from rtpp.recording.spool import Packet, RecordingFile, Spool
 from rtpp.session.session import Leg
 from rtpp.session.stream import Stream
+
+if TYPE_CHECKING:
+    from rtpp.recording.spool import RecordingFile, Spool
 
 SUFFIXES = {"caller": ".o", "callee": ".a"}
 UNKNOWN = {IPV4: ("0.0.0.0", 0), IPV6: ("::", 0)}
@@ -37,9 +39,10 @@ class Sink(Protocol):
 class SharedFile:
     """A file that several streams are recorded into; it ends with the last of them."""
 
-    def __init__(self, spool: Spool, file: RecordingFile) -> None:
+    def __init__(self, spool: Spool, file: RecordingFile, name: str) -> None:
         self.spool = spool
         self.file = file
+        self.name = name
         self._users = 0
 
     @property
@@ -56,39 +59,52 @@ class SharedFile:
 
 
 class FileSink:
-    """Records a stream. `outgoing` shows packets as they leave for the other party, not as they arrive."""
+    """Records a stream's packets as they arrive: from the party to our port."""
 
-    def __init__(self, file: SharedFile, *, outgoing: bool = False) -> None:
+    def __init__(self, file: SharedFile) -> None:
         self._shared = file
-        self._outgoing = outgoing
-        self._routes: dict[str, str] = {}
+        self._append = file.file.append
+        self._source: Optional[Address] = None  # the ends of the packet before this one
+        self._port = 0
+        self._addresses: Any = None  # of a packet, as the file's format has them
         file.join()
 
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
-        if self._outgoing:
-            peer = stream.peer
-            unknown = UNKNOWN[peer.leg.address.family]
-            destination = peer.latch.remote or unknown
-            source = self._local(peer, destination) if peer.socket is not None else unknown
-        else:
-            destination = self._local(stream, source)
-        self._shared.spool.append(self._shared.file, Packet(time.time(), data, source, destination))
+        if source != self._source or stream.port != self._port:
+            self._source, self._port = source, stream.port
+            self._addresses = self._prepare(source, _local(stream, source), stream)
+        self._append((time(), data, self._addresses))
 
-    def _local(self, stream: Stream, party: Address) -> Address:
-        """Our end of a stream; for a wildcard listener the address that packets to the party leave from."""
-        address = stream.leg.address
-        if not address.is_wildcard:
-            return address.host, stream.port
-        host = party[0]
-        if host not in self._routes:
-            try:
-                self._routes[host] = route_source(host, address.family)
-            except OSError:
-                self._routes[host] = address.host
-        return self._routes[host], stream.port
+    def _prepare(self, source: Address, destination: Address, stream: Stream) -> Any:
+        return self._shared.file.prepare(source, destination, stream.leg.address.family)
 
     def close(self) -> None:
         self._shared.leave()
+
+
+class OutgoingSink(FileSink):
+    """Records a stream's packets as they leave: from our port on the other side to the other party."""
+
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
+        peer = stream.peer
+        unknown = UNKNOWN[peer.leg.address.family]
+        destination = peer.latch.remote
+        if destination is None or (":" in destination[0]) != (":" in unknown[0]):
+            destination = unknown
+        source = _local(peer, destination) if peer.socket is not None else unknown
+        self._append((time(), data, self._prepare(source, destination, peer)))
+
+
+def _local(stream: Stream, party: Address) -> Address:
+    """Our end of a stream; for a wildcard listener the address that packets to the party leave from."""
+    address = stream.leg.address
+    host = address.host
+    if address.is_wildcard:
+        try:
+            host = route_source(party[0], address.family)
+        except OSError:
+            pass  # no route: the wildcard stands for it
+    return host, stream.port
 
 
 class CopySink:

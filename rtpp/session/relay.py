@@ -18,9 +18,8 @@ import time
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
-from rtpp.session.poller import make_poller
+from rtpp.session.poller import Watched, make_poller
 from rtpp.session.session import Step
-from rtpp.session.stream import Stream
 
 BATCH = 64  # packets or timed steps per turn of the lock
 SHORTEST_PAUSE = 0.001  # seconds between two calls of a step: one that is never content must not stop the packets
@@ -55,6 +54,10 @@ class RelayLoop:
         self._wake_reader.close()
         self._wake_writer.close()
 
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """Make the loop look round. Safe from any thread."""
         try:
@@ -62,9 +65,9 @@ class RelayLoop:
         except BlockingIOError:
             pass  # plenty of wake-ups are waiting already
 
-    def add(self, bound: socket.socket, stream: Stream) -> None:
+    def add(self, bound: socket.socket, watched: Watched) -> None:
         """Serve a stream's socket. Call it with the table lock held."""
-        self._poller.add(bound, stream)
+        self._poller.add(bound, watched)
         if not self._poller.is_live:
             self.wake()
 
@@ -96,14 +99,14 @@ class RelayLoop:
             if lock.is_wanted():
                 lock.give_way()
             with lock.plain:
-                for stream in ready[start : start + BATCH]:
-                    if stream is None:
+                for watched in ready[start : start + BATCH]:
+                    if watched is None:
                         self._drain_wake_ups()
                         continue
                     try:
-                        stream.handle(stream, now)
+                        watched.handle(watched, now)
                     except Exception:
-                        self._note_failure(stream)
+                        self._note_failure(watched)
 
         while self._steps and self._steps[0][0] <= now:
             with self._lock:
@@ -131,8 +134,8 @@ class RelayLoop:
         except BlockingIOError:
             pass
 
-    def _note_failure(self, stream: Stream) -> None:
+    def _note_failure(self, watched: Watched) -> None:
         """An unexpected error costs the one packet; the first hundred are written to the log."""
         self._failures += 1
         if self._failures <= 100:
-            stream.leg.session.log.exception("unexpected error on a packet of %s, packet lost", stream)
+            watched.leg.session.log.exception("unexpected error on a packet of %s, packet lost", watched)

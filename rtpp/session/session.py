@@ -21,6 +21,7 @@ from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import Stats
 
 if TYPE_CHECKING:
+    from rtpp.session.connected import Connector
     from rtpp.session.fork import Fork
     from rtpp.session.notify import Notification
     from rtpp.session.player import Player
@@ -65,6 +66,7 @@ class Leg:
         return self.rtp, self.rtcp
 
     def set_asymmetric(self, asymmetric: bool) -> None:
+        self.rtp.reclaim()
         for stream in self.streams:
             stream.latch.set_asymmetric(asymmetric)
 
@@ -74,6 +76,7 @@ class Leg:
 
     def prefill(self, rtp: Address, rtcp: Address, now: float) -> None:
         """A command said where the party's RTP and RTCP are to be sent."""
+        self.rtp.reclaim()
         for stream, remote in ((self.rtp, rtp), (self.rtcp, rtcp)):
             if stream.latch.prefill(remote, now):
                 stream.choose_destination()
@@ -104,13 +107,14 @@ class Leg:
 class Session:
     """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included."""
 
-    __slots__ = ("call_id", "callee", "caller", "complete", "created", "ended", "fork", "log", "notification",
-                 "schedule", "shared_file", "strong", "tag")
+    __slots__ = ("call_id", "callee", "caller", "complete", "connector", "created", "ended", "fork", "log",
+                 "notification", "schedule", "shared_file", "strong", "tag")
 
     def __init__(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], settings: Settings,
-                 stats: Stats, schedule: Schedule, now: float) -> None:
+                 stats: Stats, schedule: Schedule, connector: Connector, now: float) -> None:
         """`addresses` are where the legs of caller and callee are bound; `now` is monotonic seconds."""
         self.schedule = schedule
+        self.connector = connector
         self.call_id = call_id
         self.tag = tag
         self.created = now
@@ -139,7 +143,7 @@ class Session:
     def owns(self, address: Address) -> bool:
         """Whether one of the session's own sockets receives at `address`."""
         port = address[1]
-        return any(stream.port == port and stream.is_at(address) for stream in self.streams)
+        return any([stream.port == port and stream.is_at(address) for stream in self.streams])
 
     def refresh(self, now: float) -> None:
         """A command found the session."""
@@ -162,6 +166,9 @@ class Session:
 
     def remaining(self, now: float) -> int:
         """Seconds to live: the smaller of both legs'. Negative when it is over."""
+        for leg in self.legs:
+            if leg.rtp.offloaded is not None:
+                leg.rtp.offloaded.refresh()
         return min(self.caller.ttl.remaining(now), self.callee.ttl.remaining(now))
 
     @property

@@ -4,8 +4,11 @@ The relay loop calls `stream.handle(stream, now)` when the socket is readable. T
 stream's needs change, so that a packet walks through no stage that has nothing to do:
 
     discard     the session has one leg only: read and throw away
-    relay       judge the source, analyse, send through the peer (the short path, written out in one function)
+    relay       read a packet; `accept` judges the source, analyses and sends through the peer (the short path,
+                written out in one function)
                 -> `onward`, when set, takes the packet over after analysis: resizing, gate, witnesses
+
+A stream that has settled gets a second socket, connected to its party (rtpp/session/connected.py).
 
 Packets received on a stream leave through `peer`, the stream of the same protocol on the other leg.
 Everything here is guarded by `SessionTable.lock`.
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import IPV6, Address, is_local
+from rtpp.net.ports import set_tos
 from rtpp.rtp.analyzer import Analyzer
 from rtpp.rtp.analyzer import Outcome as Analysis
 from rtpp.rtp.latching import Latch, Outcome
@@ -28,6 +32,8 @@ from rtpp.session.ttl import TimeToLive
 from rtpp.stats import Stats
 
 if TYPE_CHECKING:
+    from rtpp.session.connected import ConnectedSocket
+    from rtpp.session.offload import Offloaded
     from rtpp.session.session import Leg
 
 MAX_DATAGRAM = 8192  # bytes; longer datagrams are cut by the read
@@ -35,6 +41,7 @@ DISCARD_BATCH = 64  # datagrams thrown away per wake-up and socket
 SMALL_PACKET = 128  # bytes; with -2 packets below this go out twice
 SEND_RETRIES = 3
 NEVER = float("-inf")
+CONNECT_AFTER = 100  # packets: a stream that lasts is worth a socket of its own to its party
 SSRC_CHANGED = Analysis.SSRC_CHANGED  # looking up an enumeration member costs much more than a name
 
 
@@ -51,10 +58,10 @@ class Witness(Protocol):
 class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
 
-    __slots__ = ("_log", "_send_twice", "analyzer", "destination", "dropped", "first_time", "first_wall_time",
-                 "flushing", "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg", "longest_interval",
-                 "onward", "peer", "port", "received", "recvfrom", "relayed", "resizer", "send_errors", "sendto",
-                 "socket", "stats", "ttl", "witnesses")
+    __slots__ = ("_log", "_send_twice", "analyzer", "connect_at", "connected", "destination", "dropped", "first_time",
+                 "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg",
+                 "longest_interval", "offloaded", "onward", "peer", "port", "received", "recvfrom", "relayed",
+                 "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl", "witnesses")
 
     peer: Stream
 
@@ -72,6 +79,10 @@ class Stream:
         self.recvfrom: Callable[[int], tuple[bytes, Any]]
         self.sendto: Callable[[bytes, Any], int]
         self.destination: Optional[Address] = None  # where packets to the party go; None: they are dropped
+        self.offloaded: Optional[Offloaded] = None  # somebody else relays what they can
+        self.connected: Optional[ConnectedSocket] = None
+        self.connect_at: float = CONNECT_AFTER  # packets received when it is time for a connected socket
+        self.send: Optional[Callable[[bytes], int]] = None  # of the connected socket, while it leads to `destination`
         self.handle: Callable[[Stream, float], None] = discard
         self.onward: Optional[Callable[[bytes, Address, float], None]] = None
         self.gated = False  # packets from this party are dropped after analysis
@@ -106,17 +117,43 @@ class Stream:
 
     def detach(self) -> Optional[socket.socket]:
         """Give up the socket. Packets are dropped until another is attached."""
+        self.reclaim()
+        self.peer.reclaim()
+        self.leg.session.connector.disconnect(self)
         bound, self.socket = self.socket, None
         self.destination = None
         return bound
 
+    def set_tos(self, tos: int) -> None:
+        """Type of service of the packets to the party, IPv4 only."""
+        self.peer.reclaim()
+        if self.socket is not None:
+            set_tos(self.socket, tos)
+        if self.connected is not None:
+            set_tos(self.connected.socket, tos)
+
+    def reclaim(self) -> None:
+        """Relay here from now on, and know all there is to know: something is about to change."""
+        if self.offloaded is not None:
+            self.offloaded.close()
+
+    def settle(self) -> None:
+        """Bring the figures up to date."""
+        if self.offloaded is not None:
+            self.offloaded.take_back()
+
     def choose_onward(self) -> None:
         """Take the short path again, or leave it, after a change of what the stream needs."""
+        self.reclaim()
         session = self.leg.session
         prompt = self.is_rtp and self.leg.opposite.player is not None
         self.gated = prompt or session.fork is not None
-        staged = self.gated or self.witnesses or self._send_twice or self.resizer
-        self.onward = self._deliver if staged else None
+        if self.resizer is not None:
+            self.onward = self._deliver
+        elif self.gated or self.witnesses or self._send_twice:
+            self.onward = self._pass
+        else:
+            self.onward = None
 
     def choose_destination(self) -> None:
         """Decide where packets to the party go, after its address, our socket or a sister socket changed.
@@ -124,7 +161,11 @@ class Stream:
         A packet sent to a port of the same session would come back and go round for ever: it is dropped
         and counted instead. So is a packet whose destination is of another family than the socket.
         """
+        self.reclaim()
+        self.peer.reclaim()
         remote = self.latch.remote
+        if self.connected is not None and self.connected.remote != remote:
+            self.leg.session.connector.disconnect(self)
         if remote is None or self.socket is None:
             self.destination = None
         elif (":" in remote[0]) != (self.leg.address.family == IPV6):
@@ -140,6 +181,12 @@ class Stream:
             player = self.leg.player
             if self.is_rtp and player is not None:
                 player.listener_found(time.monotonic())
+        self.choose_send()
+
+    def choose_send(self) -> None:
+        """Send through the connected socket if there is one and packets go where it leads."""
+        connected = self.connected
+        self.send = connected.socket.send if connected is not None and self.destination == connected.remote else None
 
     def is_at(self, address: Address) -> bool:
         """Whether `address` is where this stream's own socket receives."""
@@ -164,6 +211,8 @@ class Stream:
             rtcp = self.leg.rtcp
             if self.is_rtp and rtcp.latch.guess(source):
                 rtcp.choose_destination()
+        elif self.received >= self.connect_at and source == self.latch.expected:
+            self.leg.session.connector.connect(self, now)
         return True
 
     @property
@@ -198,11 +247,9 @@ class Stream:
         self.choose_onward()
 
     def _deliver(self, data: bytes, source: Address, now: float) -> None:
-        """The stages after analysis, for streams that need them."""
+        """Re-packetising, and the stages after it."""
         resizer = self.resizer
-        if resizer is None:
-            self._pass(data, source, now)
-            return
+        assert resizer is not None
         pushed = resizer.push(data, now)
         if pushed is Pushed.NOT_TAKEN:
             self._pass(data, source, now)
@@ -261,13 +308,19 @@ class Stream:
         copies = 2 if self._send_twice and len(data) < SMALL_PACKET else 1
         for _ in range(copies):
             try:
-                self.sendto(data, destination)
+                if self.send is not None:
+                    self.send(data)
+                else:
+                    self.sendto(data, destination)
             except OSError as error:
                 self.retry(data, error)
 
     def retry(self, data: bytes, error: OSError) -> None:
-        """The kernel refused a packet: try again where that helps, else count it. Logged once per stream."""
-        attempts = SEND_RETRIES if error.errno in (errno.EPERM, errno.ENOBUFS) else 0
+        """The kernel refused a packet: try again where that helps, else count it. Logged once per stream.
+
+        A connected socket refuses a packet only to report that an earlier one was not welcome: send it all the same.
+        """
+        attempts = SEND_RETRIES if error.errno in (errno.EPERM, errno.ENOBUFS) else int(self.send is not None)
         for _ in range(attempts):
             try:
                 self.sendto(data, self.destination)
@@ -285,6 +338,20 @@ def relay(stream: Stream, now: float) -> None:
         data, source = stream.recvfrom(MAX_DATAGRAM)
     except OSError:
         return  # nothing there after all, or an ICMP error about an earlier packet
+    take(stream, data, source, now)
+
+
+def take(stream: Stream, data: bytes, source: Address, now: float) -> None:
+    """A datagram came to a socket of the stream."""
+    offloaded = stream.offloaded
+    if offloaded is None:
+        accept(stream, data, source, now)
+    else:
+        offloaded.accept(data, source, now)
+
+
+def accept(stream: Stream, data: bytes, source: Address, now: float) -> None:
+    """The short path of a datagram that came from `source`."""
     stats = stream.stats
     stats.npkts_rcvd += 1
     latch = stream.latch
@@ -309,7 +376,11 @@ def relay(stream: Stream, now: float) -> None:
     stream.relayed += 1
     stats.npkts_relayed += 1
     try:
-        peer.sendto(data, destination)
+        send = peer.send
+        if send is not None:
+            send(data)
+        else:
+            peer.sendto(data, destination)
     except OSError as error:
         peer.retry(data, error)
 

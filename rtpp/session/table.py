@@ -10,13 +10,16 @@ from __future__ import annotations
 import errno
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from typing import Callable, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, AddressBook
 from rtpp.net.ports import NoPortsError, PortPool, bind_pair
+from rtpp.session.connected import Connector
 from rtpp.session.load import LoadMeter
 from rtpp.session.lock import FairLock
+from rtpp.session.offload import NoOffload, Offload
 from rtpp.session.relay import RelayLoop
 from rtpp.session.report import close_accounts
 from rtpp.session.session import Leg, Session
@@ -44,7 +47,7 @@ class Observer(Protocol):
 class SessionTable:
     """All sessions of the proxy. Every method needs `lock` held unless it says otherwise."""
 
-    def __init__(self, settings: Settings, stats: Stats) -> None:
+    def __init__(self, settings: Settings, stats: Stats, offload: Optional[Offload] = None) -> None:
         self.settings = settings
         self.stats = stats
         self.lock = FairLock()
@@ -54,7 +57,9 @@ class SessionTable:
             family: PortPool(settings.port_min, settings.port_max, sequential=settings.sequential_ports)
             for family in (IPV4, IPV6)
         }
+        self.offload = offload or NoOffload()
         self._last_descriptor = _last_media_descriptor()
+        self._connector = Connector(self.relay, self.relay.schedule, self.offload, self._last_descriptor)
         self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
         self.observers: list[Observer] = []
         self.load = LoadMeter()
@@ -99,7 +104,8 @@ class SessionTable:
 
     def create(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], now: float) -> Session:
         """A new session whose callee's leg has ports. Raises NoSocketsError; then nothing has changed."""
-        session = Session(call_id, tag, addresses, self.settings, self.stats, self.relay.schedule, now)
+        session = Session(call_id, tag, addresses, self.settings, self.stats, self.relay.schedule, self._connector,
+                          now)
         self.open(session.callee)
         self._calls.setdefault(call_id, []).append(session)
         self.stats.nsess_created += 1
@@ -128,10 +134,13 @@ class SessionTable:
 
     def take_pair(self, address: ListenAddress, tos: int) -> tuple[int, tuple[socket.socket, socket.socket]]:
         """A bound pair of sockets and its even port. Raises NoSocketsError."""
-        try:
-            return self.ports[address.family].take(lambda port: self._bind(address, port, tos))
-        except (NoPortsError, OSError) as error:
-            raise NoSocketsError(f"cannot open a port on {address.host}: {error}") from error
+        while True:
+            try:
+                return self.ports[address.family].take(lambda port: self._bind(address, port, tos))
+            except (NoPortsError, OSError) as error:
+                short = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+                if not short or not self._connector.shed(time.monotonic()):
+                    raise NoSocketsError(f"cannot open a port on {address.host}: {error}") from error
 
     def _bind(self, address: ListenAddress, port: int, tos: int) -> tuple[socket.socket, socket.socket]:
         """A bound pair. Descriptors are numbered from below: a high number means that few are left."""

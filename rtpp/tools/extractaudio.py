@@ -17,14 +17,16 @@ from typing import Optional
 
 from rtpp.codecs.encodings import FormatError
 from rtpp.codecs.writer import Writer, open_writer
+from rtpp.recording.reading import Address
 from rtpp.tools.extract import picture
 from rtpp.tools.extract.decoding import ChannelDecoder
 from rtpp.tools.extract.index import Entry
-from rtpp.tools.extract.loading import Channel, Recordings, Side, scan
+from rtpp.tools.extract.loading import Channel, Recordings, Side, first_destination, scan
 from rtpp.tools.extract.measures import ChannelMeasures, SideMeasures
 from rtpp.tools.extract.messages import Complaints, warn
 from rtpp.tools.extract.mixing import Block, Voice, mix, mono, stereo
-from rtpp.tools.extract.options import USAGE, BadValue, Options, UsageError, parse
+from rtpp.tools.extract.options import HELP, USAGE, BadValue, HelpWanted, Options, UsageError, parse
+from rtpp.tools.extract.parallel import accelerate
 from rtpp.tools.extract.progress import Progress
 from rtpp.tools.extract.timeline import RATE, play, start_offsets
 
@@ -32,6 +34,7 @@ EXIT_FAILURE = 1
 EXIT_NO_OUTPUT = 2
 LOADING_SHARE = 0.3  # of the time that all takes
 LOWEST_PRIORITY = 20
+NOWHERE = ("", 0)  # no packet goes there
 
 
 class Failure(Exception):
@@ -45,6 +48,9 @@ class Failure(Exception):
 def main() -> None:
     try:
         options = parse(sys.argv[1:])
+    except HelpWanted:
+        sys.stdout.write(HELP)
+        return
     except UsageError as error:
         if str(error):
             warn(str(error))
@@ -68,9 +74,19 @@ def main() -> None:
         sys.exit(130)
 
 
+def single_file(options: Options) -> Optional[str]:
+    """The file that holds both sides, when there is that and none of one side."""
+    path = options.single_file
+    if path is None or not os.path.exists(path):
+        return None
+    return None if any(side and os.path.exists(side) for side in (options.answering, options.originating)) else path
+
+
 def scan_inputs(options: Options) -> None:
     """Print how many packets each input holds."""
-    for path in (options.answering, options.originating):
+    single = single_file(options)
+    paths = (single,) if single else (options.answering, options.originating)
+    for path in paths:
         if path is not None:
             print(f"{path}: {scan(path)}")
 
@@ -80,14 +96,21 @@ class Extraction:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        answering, originating = options.answering, options.originating
+        self._split_at: Optional[Address] = None
+        single = single_file(options)
+        if single:
+            answering = originating = single
+            self._split_at = first_destination(single) or NOWHERE
         self._inputs = (
-            (Side.ANSWERING, options.answering, options.answering_crypto),
-            (Side.ORIGINATING, options.originating, options.originating_crypto),
+            (Side.ANSWERING, answering, options.answering_crypto),
+            (Side.ORIGINATING, originating, options.originating_crypto),
         )
         self._recordings = Recordings()
         self._progress = Progress(sys.stderr)
         self._complaints = Complaints()
         self._loaded: list[str] = []
+        self._start_time = 0.0  # of the call, seconds since 1970
         self._measures = {side: SideMeasures() for side in Side} if options.plot else {}
 
     def run(self) -> None:
@@ -111,7 +134,7 @@ class Extraction:
             def report(fraction: float, number: int = number) -> None:
                 self._progress.show((number + fraction) / len(named) * LOADING_SHARE, "reading")
 
-            if self._recordings.load(path, side, crypto, report):
+            if self._recordings.load(path, side, crypto, report, self._split_at):
                 self._loaded.append(path)
         self._progress.close()
         if not self._loaded:
@@ -125,6 +148,7 @@ class Extraction:
         """The channels on their time scale, and about how many samples they last."""
         channels = self._recordings.channels
         spans = [channel.packets.time_span() for channel in channels]
+        self._start_time = min((first for first, _ in spans), default=0.0)
         if self._options.synchronous:
             starts = start_offsets([first for first, _ in spans])
             voices = [
@@ -161,7 +185,7 @@ class Extraction:
         first = next(mixed, None)
         if first is None:
             return 0
-        writer = self._open()
+        writer = accelerate(self._open(), length * (2 if self._options.stereo else 1))
         written = position = 0
         combine = stereo if self._options.stereo else mono
         try:
@@ -221,7 +245,7 @@ class Extraction:
             except OSError as error:
                 warn(f"can't link {options.outfile} to {link}: {error.strerror}")
         if options.delete_inputs:
-            for path in self._loaded:
+            for path in dict.fromkeys(self._loaded):
                 try:
                     os.remove(path)
                 except OSError as error:
@@ -232,7 +256,7 @@ class Extraction:
         sides = [(names[side], self._measures[side]) for side in Side]
         try:
             with open(path, "w", encoding="utf-8") as file:
-                file.write(picture.draw(os.path.basename(self._options.outfile), sides, samples))
+                file.write(picture.draw(os.path.basename(self._options.outfile), self._start_time, sides, samples))
         except OSError as error:
             raise Failure(f"{path}: can't write the picture: {error.strerror}") from error
 

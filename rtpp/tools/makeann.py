@@ -7,6 +7,7 @@ last block can be short; G.711 takes it as it is, the others get it filled up wi
 from __future__ import annotations
 
 import getopt
+import os
 import sys
 from array import array
 from collections.abc import Iterator
@@ -20,6 +21,21 @@ from rtpp.codecs.reader import Reader, open_reader
 
 PROGRAM = "makeann"
 USAGE = "usage: makeann [-l limit [-L]] [-v] infile [outfile_template]\n"
+HELP = (
+    USAGE
+    + """
+Encodes a prompt with every codec that rtpproxy can play, each into a file of its own: outfile_template, or infile,
+with the RTP payload type behind (.0 PCMU, .3 GSM, .8 PCMA, .9 G.722, .18 G.729). infile is headerless 16-bit
+little-endian audio, WAV or AU; mono, 8000 samples per second.
+
+  -l limit   stop after so many samples
+  -L         begin again at the end of infile, until the limit
+  -v         let G.729 leave silence out
+  --help     this text
+
+More in makeann(1).
+"""
+)
 RATE = 8000  # samples per second
 BLOCK = 160  # samples
 CHUNK = 100 * BLOCK  # samples read at once
@@ -51,6 +67,9 @@ class Output(NamedTuple):
 
 
 def main() -> None:
+    if "--help" in sys.argv[1:]:
+        sys.stdout.write(HELP)
+        return
     try:
         make(parse(sys.argv[1:]))
     except getopt.GetoptError as error:
@@ -84,7 +103,7 @@ def make(options: Options) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(closing(_open_source(options.source)))
         outputs = [
-            Output(path, stack.enter_context(_create(path)), encode, whole_blocks)
+            Output(path, stack.enter_context(_create(path, options.source)), encode, whole_blocks)
             for path, encode, whole_blocks in _encoders(options)
         ]
         for chunk in read_chunks(source, options):
@@ -107,7 +126,7 @@ def _encoders(options: Options) -> Iterator[tuple[str, Encode, bool]]:
     """Path, encoder and whether it takes only whole blocks, for each codec that there is."""
     template = options.template
     yield f"{template}.0", g711.encode_ulaw, False
-    yield f"{template}.3", gsm.Encoder().encode, True
+    yield f"{template}.3", gsm.encoder(), True
     try:
         yield f"{template}.18", g729.Encoder(options.silence_detection).encode, True
     except g729.CodecUnavailable as error:
@@ -117,9 +136,11 @@ def _encoders(options: Options) -> Iterator[tuple[str, Encode, bool]]:
     yield f"{template}.9", g722.Encoder().encode, True
 
 
-def _create(path: str) -> FileIO:
+def _create(path: str, source: str) -> FileIO:
     """Unbuffered: chunks are large, and so every error appears where it can be told which file it is of."""
     try:
+        if os.path.exists(path) and os.path.samefile(path, source):
+            raise Failure(f"can't open {path} for writing: it is the input")
         return open(path, "wb", buffering=0)
     except OSError as error:
         raise Failure(f"can't open {path} for writing: {error.strerror}") from error

@@ -6,10 +6,9 @@ import random
 import unittest
 from array import array
 
-from rtpp.codecs import ima_adpcm, ms_adpcm
+from rtpp.codecs import adpcm, ima_adpcm, ms_adpcm
 from tests.codecs.signals import noise, snr, speech, square, tone
 
-SEED = 31
 CODECS = (ms_adpcm, ima_adpcm)
 
 
@@ -25,23 +24,23 @@ class RoundTrip(unittest.TestCase):
                 for amplitude in (500, 8000, 32000):
                     with self.subTest(codec=codec.__name__, frequency=frequency, amplitude=amplitude):
                         samples = tone(frequency, amplitude, 4000)
-                        decoded = codec.Decoder(1, codec.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
+                        decoded = codec.Decoder(1, adpcm.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
                         self.assertGreater(snr(samples, decoded), 20)
 
     def test_worst_signals_stay_bounded(self) -> None:
         # pulses and clipping are beyond 4 bits; the error must still be smaller than the signal
         for codec in CODECS:
             for samples in (speech(1, 4000), noise(2, 4000), square(37, 4000), square(1, 4000)):
-                decoded = codec.Decoder(1, codec.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
+                decoded = codec.Decoder(1, adpcm.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
                 self.assertGreater(snr(samples, decoded), 3)
 
     def test_channels_do_not_mix(self) -> None:
         left, right = tone(1000, 9000, 3000), noise(5, 3000, 4000)
         for codec in CODECS:
             coded = codec.Encoder(2).encode(interleave(left, right))
-            decoded = codec.Decoder(2, 2 * codec.BLOCK_BYTES).decode(coded)
+            decoded = codec.Decoder(2, 2 * adpcm.BLOCK_BYTES).decode(coded)
             for channel, samples in enumerate((left, right)):
-                alone = codec.Decoder(1, codec.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
+                alone = codec.Decoder(1, adpcm.BLOCK_BYTES).decode(codec.Encoder(1).encode(samples))
                 self.assertEqual(decoded[channel::2], alone, codec.__name__)
 
 
@@ -51,11 +50,10 @@ class Blocks(unittest.TestCase):
         for codec in CODECS:
             frames = codec.BLOCK_FRAMES
             for channels in (1, 2):
-                self.assertEqual(codec.block_frames(codec.BLOCK_BYTES * channels, channels), frames)
                 for count, blocks in ((0, 0), (1, 1), (frames, 1), (frames + 1, 2), (3 * frames, 3)):
                     coded = codec.Encoder(channels).encode(array("h", [7] * (count * channels)))
-                    self.assertEqual(len(coded), blocks * codec.BLOCK_BYTES * channels)
-                    decoded = codec.Decoder(channels, codec.BLOCK_BYTES * channels).decode(coded)
+                    self.assertEqual(len(coded), blocks * adpcm.BLOCK_BYTES * channels)
+                    decoded = codec.Decoder(channels, adpcm.BLOCK_BYTES * channels).decode(coded)
                     self.assertEqual(len(decoded), blocks * frames * channels)
 
     def test_headers(self) -> None:
@@ -76,14 +74,15 @@ class Blocks(unittest.TestCase):
         self.assertEqual(ima_adpcm.Decoder(1, 8).decode(block)[:3], array("h", [10, 17, 7]))
 
     def test_damaged_data_never_raises(self) -> None:
-        draw = random.Random(SEED)
+        seed = random.randrange(1 << 32)
+        draw = random.Random(seed)
         for codec in CODECS:
             for _ in range(40):
                 channels = draw.choice((1, 2))
                 decoder = codec.Decoder(channels, draw.randrange(14, 600))
                 data = draw.getrandbits(8 * 1500).to_bytes(1500, "big")[: draw.randrange(1500)]
                 decoded = decoder.decode(data)
-                self.assertEqual(len(decoded) % channels, 0, f"seed {SEED}")
+                self.assertEqual(len(decoded) % channels, 0, f"seed {seed}")
 
     def test_impossible_block_is_refused(self) -> None:
         for codec, size in ((ms_adpcm, 6), (ima_adpcm, 3), (ms_adpcm, 0), (ima_adpcm, 0)):

@@ -3,8 +3,9 @@ from __future__ import annotations
 import random
 import unittest
 from array import array
+from typing import Callable, NamedTuple
 
-from rtpp.codecs import gsm
+from rtpp.codecs import gsm, libgsm
 from tests.codecs.signals import digest, noise, snr, speech, square, tone
 
 FRAMES = 30
@@ -46,26 +47,57 @@ def random_frames(seed: int, count: int) -> bytes:
     return b"".join((0xD << 260 | draw.getrandbits(260)).to_bytes(33, "big") for _ in range(count))
 
 
-class BitExact(unittest.TestCase):
-    def test_encoding(self) -> None:
-        for name, (samples, frames, _, _) in VECTORS.items():
-            with self.subTest(signal=name):
-                self.assertEqual(digest(gsm.Encoder().encode(samples)), frames)
+class Coders(NamedTuple):
+    """What makes fresh coders."""
 
-    def test_decoding(self) -> None:
-        for name, (samples, _, decoded, _) in VECTORS.items():
-            with self.subTest(signal=name):
-                self.assertEqual(digest(gsm.Decoder().decode(gsm.Encoder().encode(samples))), decoded)
+    encoder: Callable[[], Callable[[array[int]], bytes]]
+    decoder: Callable[[], Callable[[bytes], array[int]]]
+    block_encoder: Callable[[], Callable[[array[int]], bytes]]
+    block_decoder: Callable[[], Callable[[bytes], array[int]]]
+
+
+OURS = Coders(
+    lambda: gsm.Encoder().encode,
+    lambda: gsm.Decoder().decode,
+    lambda: gsm.BlockEncoder().encode,
+    lambda: gsm.BlockDecoder().decode,
+)
+# libgsm's where the host has it
+FASTEST = Coders(gsm.encoder, gsm.decoder, gsm.block_encoder, gsm.block_decoder)
+
+
+class BitExact(unittest.TestCase):
+    def test_vectors(self) -> None:
+        for coders in (OURS, FASTEST):
+            for name, (samples, frames, decoded, blocks) in VECTORS.items():
+                with self.subTest(signal=name, fastest=coders is FASTEST):
+                    encoded, packed = coders.encoder()(samples), coders.block_encoder()(samples)
+                    self.assertEqual((digest(encoded), digest(packed)), (frames, blocks))
+                    self.assertEqual(digest(coders.decoder()(encoded)), decoded)
+                    self.assertEqual(digest(coders.block_decoder()(packed)), decoded)
 
     def test_decoding_random_frames(self) -> None:
-        self.assertEqual(digest(gsm.Decoder().decode(random_frames(5, 200))), RANDOM_DECODED)
+        for coders in (OURS, FASTEST):
+            self.assertEqual(digest(coders.decoder()(random_frames(5, 200))), RANDOM_DECODED)
 
-    def test_wav_blocks(self) -> None:
-        for name, (samples, _, decoded, blocks) in VECTORS.items():
-            with self.subTest(signal=name):
-                encoded = gsm.BlockEncoder().encode(samples)
-                self.assertEqual(digest(encoded), blocks)
-                self.assertEqual(digest(gsm.BlockDecoder().decode(encoded)), decoded)
+    def test_the_fastest_differ_in_nothing(self) -> None:
+        seed = random.randrange(1 << 32)
+        draw = random.Random(seed)
+        with self.subTest(seed=seed):
+            coders = [[make() for make in kind] for kind in (OURS, FASTEST)]
+            for _ in range(40):
+                samples = speech(draw.randrange(1000), draw.choice((0, 1, 159, 160, 161, 320, 500)))
+                data = draw.randbytes(draw.choice((0, 1, 32, 33, 64, 65, 66, 200)))
+                frames = random_frames(draw.randrange(1000), draw.randrange(4)) + data
+                for argument, which in ((samples, 0), (frames, 1), (samples, 2), (data, 3)):
+                    ours, fastest = (coder[which](argument) for coder in coders)
+                    self.assertEqual(ours, fastest, Coders._fields[which])
+
+
+class Library(unittest.TestCase):
+    def test_what_is_not_there_or_not_libgsm(self) -> None:
+        self.assertIsNone(libgsm.load(("libnosuch.so.9",)))
+        self.assertIsNone(libgsm.load(("libc.so.6", "libm.so.6")))
 
 
 class Framing(unittest.TestCase):

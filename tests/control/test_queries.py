@@ -17,6 +17,7 @@ COUNTER_NAMES = [
     "npkts_relayed", "npkts_resizer_in", "npkts_resizer_out", "npkts_resizer_discard", "npkts_discard",
     "total_duration", "ncmds_rcvd", "ncmds_rcvd_ndups", "ncmds_succd", "ncmds_errs", "ncmds_repld", "rtpa_nsent",
     "rtpa_nrcvd", "rtpa_ndups", "rtpa_nlost", "rtpa_perrs", "pps_in",
+    "nstrms_fastpath",
 ]
 
 

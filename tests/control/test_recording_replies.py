@@ -97,17 +97,27 @@ class RecordTest(RecordingCase):
         self.assertEqual(self.files(1), ["a=f.pcap"])
 
     def test_media_of_a_call(self) -> None:
-        """R and N act on all media of a call. File names have no media number, so the first keeps its files."""
+        """R and N act on all media of a call; each has files of its own."""
         talk = self.prepared()
         self.follow(talk, """
             U b ... f;1 -> 41004 127.0.0.1
             U b ... f;2 -> 41006 127.0.0.1
+            U b ... f;3 -> 41008 127.0.0.1
             R b f t     -> 0
+            N b f;2     -> 0
             N b f;2     -> E50
+            R b f;2     -> 0
             N b f       -> 0
             N b f       -> E50
         """)
-        self.assertIn("b=f.o.rtp", self.files(2))
+        self.assertEqual(self.files(6), ["b=f.o.rtcp", "b=f.o.rtp", "b=f;2.o.rtcp", "b=f;2.o.rtp", "b=f;3.o.rtcp",
+                                         "b=f;3.o.rtp"])
+
+    def test_media_of_a_call_in_single_files(self) -> None:
+        talk = self.prepared("-a -P")
+        talk.say("U b ... f;1")
+        talk.say("U b ... f;2")
+        self.assertEqual(self.files(3), ["a=f.pcap", "b=f.pcap", "b=f;2.pcap"])
 
     def test_all_from_creation(self) -> None:
         talk = self.prepared("-a")
@@ -147,11 +157,23 @@ class CopyTest(RecordingCase):
         self.follow(self.prepared(), """
             Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
             C a udp:127.0.0.1:3000 f t  -> 0
+            Cp a udp:127.0.0.1:3000 t f -> 41006 127.0.0.1   # each leg has a pair of its own
             C nosuch udp:127.0.0.1:3000 f t -> E50
             Cp a name x f               -> E65
             Cx a name f                 -> E7
             D a f                       -> 0
         """)
+
+    def test_source_address_of_a_leg_that_is_recorded(self) -> None:
+        """It stays recorded and nothing is copied; the port in the reply is free again."""
+        talk = self.prepared()
+        self.follow(talk, """
+            R a f t                     -> 0
+            Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
+            C a udp:127.0.0.1:3000 f t  -> 0
+        """)
+        self.assertEqual(talk.table.ports[socket.AF_INET].free, 22)
+        self.assertEqual(self.files(2), ["a=f.o.rtcp", "a=f.o.rtp"])
 
     def test_source_address_behind_a_wildcard(self) -> None:
         """What the recorder will see, not the address that was bound."""

@@ -20,6 +20,12 @@ def records(path: Path) -> list[tuple[str, int, bytes]]:
         return [(r.source[0], r.source[1], r.payload) for r in open_recording(file)]
 
 
+def ends(path: Path) -> list[tuple[object, object]]:
+    """Source and destination of each record."""
+    with open(path, "rb") as file:
+        return [(record.source, record.destination) for record in open_recording(file)]
+
+
 class CallCase(unittest.TestCase):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -79,6 +85,42 @@ class RecordTest(CallCase):
         self.assertEqual(len(heard), 8)
         self.assertEqual(heard.count(rtp(4, 0xB)), 1)
         self.assertNotIn(rtp(4, 0xA), heard)
+
+    def test_addresses_in_a_single_file(self) -> None:
+        """RTP is shown as it arrives, RTCP as it leaves: to the other party, or to nowhere when that is unknown."""
+        call = self.call("-P")
+        self.assertEqual(call.say("Rs c1 ft tt"), "0")
+        call.talk(1)
+        call.talk_rtcp()  # guessed: one above the callee's RTP port
+        call.say("U c2 0.0.0.0 0 ft")
+        port = int(call.say("L c2 0.0.0.0 0 ft tt").split()[0])
+        self.assertEqual(call.say("Rs c2 ft tt"), "0")
+        before = call.table.stats.npkts_rcvd
+        call.caller_rtcp.sendto(b"\x80\xc8\x00\x06" + bytes(24), ("127.0.0.1", port + 1))
+        self.assertTrue(eventually(lambda: call.table.stats.npkts_rcvd > before))
+        (second,) = call.table.call("c2")
+        unknown_from = ("127.0.0.1", second.callee.rtcp.port)
+        self.assertEqual([call.say("N c1 ft tt"), call.say("N c2 ft tt")], ["0", "0"])
+        caller, callee = (phone.getsockname() for phone in (call.caller, call.callee))
+        expected = [(caller, ("127.0.0.1", call.caller_port)),
+                    (("127.0.0.1", call.callee_port + 1), ("127.0.0.1", callee[1] + 1))]
+        path = self.directory / "rec/c1=ft.pcap"
+        self.assertTrue(eventually(lambda: len(ends(path)) == 2))
+        self.assertEqual(ends(path), expected)
+        path = self.directory / "rec/c2=ft.pcap"
+        self.assertTrue(eventually(lambda: len(ends(path)) == 1))
+        self.assertEqual(ends(path), [(unknown_from, ("0.0.0.0", 0))])
+
+    def test_log_lines(self) -> None:
+        call = self.call()
+        with self.assertLogs("rtpproxy", "INFO") as logged:
+            call.say("R c1 ft")
+            call.say("N c1 ft")
+        text = [line.partition("rtpproxy:")[2] for line in logged.output if "recording R" in line]
+        self.assertEqual(text, [f"starting recording RTP session on port {call.caller_port}",
+                                f"starting recording RTCP session on port {call.caller_port + 1}",
+                                f"stopping recording RTCP session on port {call.caller_port + 1}",
+                                f"stopping recording RTP session on port {call.caller_port}"])
 
     def test_single_file_is_ignored_without_pcap(self) -> None:
         call = self.call("-R")
@@ -165,7 +207,11 @@ class CopyTest(CallCase):
     def test_named_single_file(self) -> None:
         call = self.call("-P")
         self.assertEqual(call.say("Cs c1 myname.pcap ft"), "0")
+        self.assertEqual(call.say("Cs c1 myname.pcap tt ft"), "0")  # the other leg joins
         self.assertEqual(self.names(), ["myname.pcap"])
+        call.talk(3)
+        call.say("D c1 ft tt")
+        self.assertTrue(eventually(lambda: len(records(self.directory / "rec/myname.pcap")) == 6))
 
     def test_to_a_host(self) -> None:
         call = self.call()
@@ -214,6 +260,21 @@ class PlayTest(CallCase):
                 self.assertEqual([p[12:] for p in packets], [bytes([payload_type]) * 80] * 2)
                 self.assertEqual([p[1] for p in packets], [0x80 | payload_type, payload_type])
         self.assertTrue(eventually(lambda: call.table.stats.nplrs_destroyed == 3))
+
+    def test_packets_are_as_long_as_those_of_the_call(self) -> None:
+        """`z` of a command says how media to the other party is packed, and so are prompts to that party."""
+        call = self.call()
+        Path(self.directory / "prompt.8").write_bytes(bytes(480))
+        call.say(f"Lz30c8 c1 127.0.0.1 {call.callee.getsockname()[1]} ft tt")
+        call.say(f"Uz20c8 c1 127.0.0.1 {call.caller.getsockname()[1]} ft tt")
+        for command, phone, size in [
+            ("session ft tt", call.caller, 240),
+            ("session tt ft", call.callee, 160),
+            ("8 ft tt", call.caller, 80),  # a list of payload types: always 10 ms
+        ]:
+            with self.subTest(command):
+                self.assertEqual(call.say(f"P c1 {self.directory}/prompt {command}"), "0")
+                self.assertEqual([len(phone.recv(9000)) - 12 for _ in range(480 // size)], [size] * (480 // size))
 
     def test_the_other_party_is_not_heard_meanwhile(self) -> None:
         call = self.call("-R")

@@ -163,7 +163,7 @@ class PidFiles(Scratch):
 
     def test_dev_null_means_none(self) -> None:
         pid_file = PidFile("/dev/null")
-        with self.assertLogs(log.logger) as caught:
+        with self.assertLogs("rtpproxy") as caught:
             log.info("the only line")  # assertNoLogs came with Python 3.10
             pid_file.open()
             pid_file.write()
@@ -176,7 +176,7 @@ class PidFiles(Scratch):
         for path in (self.path("no/pid"), self.directory, self.path("pipe"), "", "a\0b"):
             with self.subTest(path):
                 pid_file = PidFile(path)
-                with self.assertLogs(log.logger, "ERROR") as caught:
+                with self.assertLogs("rtpproxy", "ERROR") as caught:
                     pid_file.open()
                 self.assertIn("cannot open the pid file", caught.output[0])
                 pid_file.write()
@@ -292,7 +292,7 @@ class Limits(unittest.TestCase):
     def test_scheduling_that_is_not_permitted_is_logged_only(self) -> None:
         with mock.patch("os.sched_setscheduler", side_effect=PermissionError(1, "no"), create=True):
             for policy in ("fifo", "rr"):
-                with self.subTest(policy), self.assertLogs(log.logger, "ERROR") as caught:
+                with self.subTest(policy), self.assertLogs("rtpproxy", "ERROR") as caught:
                     daemon.set_scheduling(Settings(scheduling=policy))
                 self.assertIn(f"cannot set the scheduling policy {policy}", caught.output[0])
 

@@ -71,6 +71,14 @@ class SingleFileTest(unittest.TestCase):
             self.assertEqual((result.returncode, result.stdout.strip(), result.stderr), (0, __version__, ""))
         self.assertEqual(os.listdir(alone.parent), ["rtpproxy"])  # no byte code left beside it
 
+    def test_answers_by_the_name_it_is_called_with(self) -> None:
+        """Through the links that make puts beside it, and by its first word."""
+        built = self.build("one")
+        for words in ([built.parent / "makeann"], [built, "makeann"]):
+            result = subprocess.run([str(word) for word in words], cwd=self.directory, env=self.environment(),
+                                    capture_output=True, text=True, timeout=60)
+            self.assertIn("usage: makeann", result.stderr)
+
     def test_serves_alone(self) -> None:
         """Also with the file gone after the start, as an upgrade does it."""
         alone = self.alone(self.build("one"))

@@ -16,21 +16,22 @@ from tests.interop.rig.commands import NOTIFY, CommandMaker
 from tests.interop.rig.traffic import Traffic
 from tests.interop.rig.twins import Mismatch, Twins
 
-PACKETS = int(os.environ.get("RTPPROXY_PACKETS", "6000"))
-COMMANDS = int(os.environ.get("RTPPROXY_COMMANDS", "6000"))
+PACKETS = int(os.environ.get("RTPPROXY_PACKETS", "9000"))
+COMMANDS = int(os.environ.get("RTPPROXY_COMMANDS", "12000"))
 WORST = 10  # differences after which a test gives up
 BATCH = 150  # commands between two X: short enough to read when one fails
 
 
-def seed() -> int:
-    chosen = int(os.environ.get("RTPPROXY_SEED") or random.SystemRandom().randrange(1 << 32))
-    sys.stderr.write(f"RTPPROXY_SEED={chosen}\n")
-    return chosen
+SEED = int(os.environ.get("RTPPROXY_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+def setUpModule() -> None:
+    print(f"differential test: RTPPROXY_SEED={SEED}", file=sys.stderr)
 
 
 class CommandsTest(unittest.TestCase):
     def test_random_commands(self) -> None:
-        make = CommandMaker(random.Random(seed()))
+        make = CommandMaker(random.Random(SEED))
         problems: list[str] = []
         sent = 0
         with Twins() as twins:
@@ -71,7 +72,7 @@ class PacketsTest(unittest.TestCase):
         """`packets` to each side; with a pause after a third and after two thirds of them."""
         problems: list[str] = []
         with Twins() as twins:
-            traffic = Traffic(twins, random.Random(seed()), wraps)
+            traffic = Traffic(twins, random.Random(SEED), wraps)
             self.addCleanup(traffic.close)
             for part in (1, 2, 3):
                 while traffic.packets < packets * part / 3 and len(problems) < WORST:
@@ -89,7 +90,7 @@ class NotificationsTest(unittest.TestCase):
     """Sessions that expire are reported by both, with the same text, decoded, to the target of their last U."""
 
     def test_expired_sessions(self) -> None:
-        source = random.Random(seed())
+        source = random.Random(SEED)
         with Twins() as twins:
             for number in range(60):
                 self.make(twins, source, f"n{number}")

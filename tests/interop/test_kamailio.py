@@ -170,9 +170,9 @@ class CallTest(KamailioTest):
             self.assertTrue(target and first <= target[1] <= last, target)
 
     def test_recording_and_prompt_commands(self) -> None:
-        """Fired on the answer, without a directory or a prompt: E replies, and the call goes on."""
+        """Without a directory or a prompt: E replies, and the call goes on."""
         proxy, alice, bob = self.start()
-        set_up(alice, bob, (("X-Rec", "1"), ("X-Play", "/nowhere/prompt")))
+        set_up(alice, bob, (("X-Rec", "1"), ("X-Play", "/nowhere/prompt"), ("X-Stop", "1")))
         talk(alice, bob)
         hang_up(alice, bob)
         no_session(proxy)

@@ -7,67 +7,18 @@ from __future__ import annotations
 
 import base64
 import logging
-import math
-import os
 import socket
-import subprocess
-import sys
-import tempfile
 import unittest
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rtpp.codecs.writer import CONTAINERS
 from rtpp.recording.formats import PCAP, open_recording
-from tests.codecs.signals import RATE, little_endian, tone
-from tests.interop.rig.tools import ROOT, program
+from tests.interop.rig.audio import FRAME_BYTES, FolderCase, ToneCase, call, tool
 from tests.recording.captures import CALLER, CALLER6, PROXY, PROXY6, START, pcap, rtp
 
 REPORT = bytes.fromhex("80c80006000000010000000000000000000000000000000000000000")  # a sender's
 Packet = tuple[float, bytes]
-
-# payload type -> bytes of 20 ms
-FRAME_BYTES = {0: 160, 8: 160, 3: 33, 9: 160, 18: 20}
-
-
-def call(*command: str) -> str:
-    """Standard output of a program that must succeed."""
-    result = subprocess.run([program(command[0]), *command[1:]], capture_output=True, text=True, check=False, cwd=ROOT)
-    if result.returncode:
-        raise AssertionError(f"{command}: {result.stdout}{result.stderr}")
-    return result.stdout
-
-
-def tool(name: str, *arguments: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", f"rtpp.tools.{name}", *arguments], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    if result.returncode:
-        raise AssertionError(f"{name} {arguments}: {result.stdout}{result.stderr}")
-    return result.stdout
-
-
-def level_at(samples: Sequence[int], frequency: float) -> float:
-    """Amplitude of one frequency (one term of a Fourier transform)."""
-    step = 2 * math.pi * frequency / RATE
-    real = sum(sample * math.cos(step * n) for n, sample in enumerate(samples))
-    imaginary = sum(sample * math.sin(step * n) for n, sample in enumerate(samples))
-    return 2 * math.hypot(real, imaginary) / len(samples)
-
-
-class FolderCase(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name: str) -> str:
-        return os.path.join(self.folder, name)
-
-    def save(self, name: str, data: bytes) -> str:
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-        return self.path(name)
 
 
 class WrittenCaptures(FolderCase):
@@ -225,16 +176,8 @@ class Encrypted(FolderCase):
                 self.assertEqual(set(array("h", file.read())), {16062})
 
 
-class Tone(FolderCase):
+class Tone(ToneCase):
     """1 kHz through makeann, a recording and extractaudio: the same tone, at the same level, in every codec."""
-
-    seconds = 2
-    amplitude = 8000
-
-    def setUp(self) -> None:
-        super().setUp()
-        source = self.save("tone.raw", little_endian(tone(1000, self.amplitude, RATE * self.seconds)))
-        tool("makeann", source, self.path("prompt"))
 
     def record(self, payload_type: int) -> str:
         """A recording of the prompt as it is played, in packets of 20 ms."""
@@ -252,22 +195,8 @@ class Tone(FolderCase):
         for payload_type in FRAME_BYTES:
             out = self.path("out.wav")
             tool("extractaudio", "-s", "-D", "pcm_16", "-A", self.record(payload_type), out)
-            raw = subprocess.run(
-                [program("sox"), out, "-t", "raw", "-e", "signed", "-b", "16", "-", "remix", "1"],
-                capture_output=True,
-                check=True,
-            ).stdout
-            samples = array("h", raw)
             with self.subTest(payload_type=payload_type):
-                self.assertEqual(len(samples), RATE * self.seconds)
-                middle = samples[RATE // 2 : RATE * 3 // 2]  # codecs need a moment to adapt
-                level = level_at(middle, 1000)
-                self.assertLess(abs(20 * math.log10(level / self.amplitude)), 1.0)
-                loudest = max(range(100, 4000, 20), key=lambda frequency: level_at(middle, frequency))
-                self.assertEqual(loudest, 1000)
-                power = sum(sample * sample for sample in middle) / len(middle)
-                noise = max(power - level * level / 2, 1e-9)
-                self.assertGreater(10 * math.log10(level * level / 2 / noise), 15)
+                self.assert_tone(self.samples(out, 1), self.amplitude)
 
     def test_every_format_that_is_written(self) -> None:
         path = self.record(0)

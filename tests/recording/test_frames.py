@@ -7,7 +7,7 @@ import socket
 import struct
 import unittest
 
-from rtpp.recording import frames
+from rtpp.recording.frames import Flow
 
 
 def words(data: bytes) -> int:
@@ -38,54 +38,54 @@ class Checksums(unittest.TestCase):
                 payload = draw.randbytes(draw.choice((0, 1, 2, 3, 12, 172, 173, 1500, 8192)))
                 ports = draw.randrange(65536), draw.randrange(65536)
                 hosts = [socket.inet_ntop(socket.AF_INET, draw.randbytes(4)) for _ in ports]
-                flow = frames.flow((hosts[0], ports[0]), (hosts[1], ports[1]), socket.AF_INET)
-                self.check_ipv4(frames.ipv4_frame(flow, payload, draw.randrange(1 << 40)))
+                flow = Flow((hosts[0], ports[0]), (hosts[1], ports[1]), socket.AF_INET)
+                self.check_ipv4(flow.frame(payload, draw.randrange(1 << 40)))
                 hosts = [socket.inet_ntop(socket.AF_INET6, draw.randbytes(16)) for _ in ports]
-                flow = frames.flow((hosts[0], ports[0], 0, 0), (hosts[1], ports[1], 0, 0), socket.AF_INET6)
-                self.check_ipv6(frames.ipv6_frame(flow, payload))
+                flow = Flow((hosts[0], ports[0], 0, 0), (hosts[1], ports[1], 0, 0), socket.AF_INET6)
+                self.check_ipv6(flow.frame(payload, 0))
 
     def test_sums_that_are_zero(self) -> None:
         # for one pair of payload bytes the sum is 0xFFFF, whose complement must not be sent as 0
-        flow = frames.flow(("192.0.2.1", 1), ("192.0.2.2", 2), socket.AF_INET)
-        flow6 = frames.flow(("::1", 1), ("::2", 2), socket.AF_INET6)
+        flow = Flow(("192.0.2.1", 1), ("192.0.2.2", 2), socket.AF_INET)
+        flow6 = Flow(("::1", 1), ("::2", 2), socket.AF_INET6)
         for value in range(65536):
             payload = value.to_bytes(2, "big")
-            checksum = frames.ipv4_frame(flow, payload, 0)[40:42]
+            checksum = flow.frame(payload, 0)[40:42]
             if checksum == b"\xff\xff":
-                self.check_ipv4(frames.ipv4_frame(flow, payload, 0))
+                self.check_ipv4(flow.frame(payload, 0))
                 break
         else:
             self.fail("no payload whose sum is zero")
         for value in range(65536):
-            frame = frames.ipv6_frame(flow6, value.to_bytes(2, "big"))
+            frame = flow6.frame(value.to_bytes(2, "big"), 0)
             if frame[60:62] == b"\xff\xff":
                 self.check_ipv6(frame)
                 return
         self.fail("no payload whose sum is zero")
 
     def test_ip_checksum_over_every_identification(self) -> None:
-        flow = frames.flow(("255.255.255.255", 65535), ("127.0.0.1", 65535), socket.AF_INET)
+        flow = Flow(("255.255.255.255", 65535), ("127.0.0.1", 65535), socket.AF_INET)
         for number in range(0, 65536, 7):
-            self.assertEqual(words(frames.ipv4_frame(flow, b"", number)[14:34]), 0xFFFF)
+            self.assertEqual(words(flow.frame(b"", number)[14:34]), 0xFFFF)
 
 
 class Fields(unittest.TestCase):
     def test_ethernet_addresses(self) -> None:
-        flow = frames.flow(("1.2.3.4", 1), ("5.6.7.8", 2), socket.AF_INET)
+        flow = Flow(("1.2.3.4", 1), ("5.6.7.8", 2), socket.AF_INET)
         self.assertEqual(flow.ethernet.hex(), "000005060708" + "000001020304" + "0800")
-        flow = frames.flow(("::1", 1), ("0102:0304:0506:0708:090a:0b0c:0d0e:0f10", 2), socket.AF_INET6)
+        flow = Flow(("::1", 1), ("0102:0304:0506:0708:090a:0b0c:0d0e:0f10", 2), socket.AF_INET6)
         folded = bytes((1 ^ 7 ^ 13, 2 ^ 8 ^ 14, 3 ^ 9 ^ 15, 4 ^ 10 ^ 16, 5 ^ 11, 6 ^ 12))
         self.assertEqual(flow.ethernet.hex(), folded.hex() + "000000010000" + "86dd")
 
     def test_ipv6_header(self) -> None:
-        frame = frames.ipv6_frame(frames.flow(("::1", 7), ("::2", 8), socket.AF_INET6), b"abc")
+        frame = Flow(("::1", 7), ("::2", 8), socket.AF_INET6).frame(b"abc", 0)
         self.assertEqual(frame[14:22].hex(), "60000000" + "000b" + "11" + "40")
         self.assertEqual(frame[54:60].hex(), "0007" + "0008" + "000b")
 
     def test_hosts_that_are_no_literals(self) -> None:
         for host, family in (("::1", socket.AF_INET), ("1.2.3.4", socket.AF_INET6), ("localhost", socket.AF_INET)):
             with self.assertRaises(OSError):
-                frames.flow((host, 1), (host, 2), family)
+                Flow((host, 1), (host, 2), family)
 
 
 if __name__ == "__main__":

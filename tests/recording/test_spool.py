@@ -5,22 +5,31 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import socket
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
+from unittest import mock
 
 from rtpp.log import GLOBAL
-from rtpp.recording import spool as spool_module
+from rtpp.recording import file as file_module
+from rtpp.recording.file import RecordingFile
 from rtpp.recording.formats import ADHOC, PCAP, open_recording
-from rtpp.recording.spool import Packet, Spool, UnsafeNameError, move, safe_path
+from rtpp.recording.spool import Spool
 
 ALICE, PROXY = ("127.0.0.1", 4000), ("127.0.0.1", 35000)
 
 
-def packet(number: int, size: int = 100) -> Packet:
-    return Packet(1_000_000.0 + number, bytes([number % 256]) * size, ALICE, PROXY)
+def payload(number: int, size: int = 100) -> bytes:
+    return bytes([number % 256]) * size
+
+
+def append(file: RecordingFile, number: int, size: int = 100) -> None:
+    addresses = file.prepare(ALICE, PROXY, socket.AF_INET)
+    file.append((1_000_000.0 + number, payload(number, size), addresses))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -37,6 +46,9 @@ def payloads(path: Path) -> list[bytes]:
 
 class SpoolTest(unittest.TestCase):
     def setUp(self) -> None:
+        faster = mock.patch.object(file_module, "WRITE_INTERVAL", 0.05)
+        faster.start()
+        self.addCleanup(faster.stop)
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.records = Path(directory.name, "records")
@@ -63,39 +75,39 @@ class SpoolTest(unittest.TestCase):
             with self.subTest(name=name):
                 file = spool.open(name, layout, GLOBAL)
                 for number in range(1000):
-                    spool.append(file, packet(number))
+                    append(file, number)
                 spool.close(file)
                 self.assertTrue(wait_for((self.records / name).exists))
-                self.assertEqual(payloads(self.records / name), [packet(n).payload for n in range(1000)])
+                self.assertEqual(payloads(self.records / name), [payload(n) for n in range(1000)])
                 self.assertFalse((self.spooled / name).exists())
 
     def test_stop_writes_and_moves_what_was_accepted(self) -> None:
         spool = self.start()
         file = spool.open("a.rtp", ADHOC, GLOBAL)
         for number in range(500):
-            spool.append(file, packet(number))
+            append(file, number)
         spool.stop()
         self.assertEqual(len(payloads(self.records / "a.rtp")), 500)
 
     def test_without_a_spool_directory_files_are_written_in_place(self) -> None:
         spool = self.start(with_spool=False)
         file = spool.open("a.rtp", ADHOC, GLOBAL)
-        spool.append(file, packet(1))
+        append(file, 1)
         self.assertTrue(wait_for(lambda: (self.records / "a.rtp").stat().st_size > 0))
         spool.stop()
-        self.assertEqual(payloads(self.records / "a.rtp"), [packet(1).payload])
+        self.assertEqual(payloads(self.records / "a.rtp"), [payload(1)])
 
     def test_a_recording_of_the_same_name_begins_anew_once_the_first_has_ended(self) -> None:
         spool = self.start(with_spool=False)
         first = spool.open("a.rtp", ADHOC, GLOBAL)
-        spool.append(first, packet(1))
+        append(first, 1)
         with self.assertRaises(FileExistsError):
             spool.open("a.rtp", ADHOC, GLOBAL)
         spool.close(first)
         second = spool.open("a.rtp", ADHOC, GLOBAL)
-        spool.append(second, packet(2))
+        append(second, 2)
         spool.stop()
-        self.assertEqual(payloads(self.records / "a.rtp"), [packet(2).payload])
+        self.assertEqual(payloads(self.records / "a.rtp"), [payload(2)])
 
     def test_a_full_disk_keeps_packets_until_there_is_room_and_whole_records_only(self) -> None:
         spool = self.start(with_spool=False)
@@ -106,7 +118,7 @@ class SpoolTest(unittest.TestCase):
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))  # a write beyond it fails, as on a full disk
         with self.assertLogs("rtpproxy", "WARNING") as logged:
             for number in range(20):
-                spool.append(file, packet(number))
+                append(file, number)
             self.assertTrue(wait_for(lambda: bool(logged.output)))
             self.assertEqual(path.stat().st_size % 130, 0)  # 30 bytes of header, 100 of payload
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -116,15 +128,104 @@ class SpoolTest(unittest.TestCase):
 
     def test_the_queue_is_bounded_and_what_it_does_not_take_is_counted_and_logged_once(self) -> None:
         spool = Spool(str(self.records))  # not started: nothing is written
-        file = spool.open("a.rtp", ADHOC, GLOBAL)
+        files = [spool.open(f"{number}.rtp", ADHOC, GLOBAL) for number in range(2)]
         size = 1024 * 1024
         with self.assertLogs("rtpproxy", "ERROR") as logged:
             for number in range(100):
-                spool.append(file, packet(number, size))
-        held = len(file.queue)
-        self.assertLessEqual(held * size, spool_module.MAX_QUEUED + size)
+                append(files[number % 2], number, size)
+        held = sum(file.unwritten for file in files)
+        self.assertLessEqual(held * size, file_module.MAX_QUEUED + size)
         self.assertEqual(spool.packets_lost, 100 - held)
-        self.assertEqual(len(logged.output), 1)
+        self.assertEqual(len(logged.output), 2)  # once for each recording
+
+    def test_a_file_that_cannot_be_written_leaves_room_for_others(self) -> None:
+        spool = Spool(str(self.records))
+        file, other = (spool.open(name, ADHOC, GLOBAL) for name in ("a.rtp", "b.rtp"))
+        with mock.patch.object(file_module, "MAX_FILE_PACKETS", 10), self.assertLogs("rtpproxy", "ERROR"):
+            for number in range(30):
+                append(file, number)
+            append(other, 1)
+        self.assertEqual((file.unwritten, file.lost, other.unwritten, other.lost), (10, 20, 1, 0))
+
+    def test_a_slow_disk_holds_up_neither_the_relay_nor_the_order_of_packets(self) -> None:
+        """The disk does not answer at all for a while. What is appended meanwhile is written when it does."""
+        spool = self.start()
+        file = spool.open("a.rtp", ADHOC, GLOBAL)
+        stuck, goes_on = threading.Event(), threading.Event()
+        pwrite = os.pwrite
+
+        def slow(*arguments: Any) -> int:
+            stuck.set()
+            goes_on.wait()
+            return pwrite(*arguments)
+
+        with mock.patch("os.pwrite", slow):
+            append(file, 0)
+            self.assertTrue(stuck.wait(10))
+            for number in range(1, 1000):
+                append(file, number)
+            spool.close(file)  # as at the end of the call: does not wait either
+            self.assertEqual((self.spooled / "a.rtp").stat().st_size, 0)
+            goes_on.set()
+            spool.stop()
+        self.assertEqual(payloads(self.records / "a.rtp"), [payload(n) for n in range(1000)])
+
+    def test_a_write_that_is_cut_short_is_taken_back_and_repeated(self) -> None:
+        spool = self.start(with_spool=False)
+        pwrite, calls = os.pwrite, []
+
+        def cut_short(descriptor: int, data: Any, position: int) -> int:
+            calls.append(len(data))
+            if len(calls) % 3 == 2:
+                raise OSError(28, "No space left on device")
+            return pwrite(descriptor, data[: len(data) // 2 + 1], position)
+
+        with mock.patch("os.pwrite", cut_short), self.assertLogs("rtpproxy", "WARNING"):
+            file = spool.open("a.rtp", ADHOC, GLOBAL)
+            for number in range(50):
+                append(file, number)
+            self.assertTrue(wait_for(lambda: len(calls) >= 2))
+        spool.stop()
+        self.assertEqual(payloads(self.records / "a.rtp"), [payload(n) for n in range(50)])
+
+    def test_a_recording_can_begin_on_a_full_disk(self) -> None:
+        spool = self.start(with_spool=False)
+        with mock.patch("os.pwrite", side_effect=OSError(28, "No space left on device")):
+            file = spool.open("a.pcap", PCAP, GLOBAL)
+            append(file, 1)
+            self.assertEqual((self.records / "a.pcap").stat().st_size, 0)
+        spool.stop()
+        self.assertEqual(payloads(self.records / "a.pcap"), [payload(1)])
+
+    def test_recordings_without_packets_do_not_pile_up_on_a_full_disk(self) -> None:
+        spool = self.start(with_spool=False)
+        with mock.patch("os.pwrite", side_effect=OSError(28, "No space left on device")):
+            spool.close(spool.open("a.pcap", PCAP, GLOBAL))
+            self.assertTrue(wait_for(lambda: not spool._files))
+
+    def test_what_cannot_be_written_at_the_end_is_counted_and_logged(self) -> None:
+        spool = self.start(with_spool=False)
+        file = spool.open("a.rtp", ADHOC, GLOBAL)
+        with mock.patch("os.pwrite", side_effect=OSError(28, "No space left on device")), \
+                self.assertLogs("rtpproxy", "ERROR") as logged:
+            for number in range(7):
+                append(file, number)
+            spool.stop()
+        self.assertEqual(spool.packets_lost, 7)
+        self.assertIn("the last 7 packets could not be written", logged.output[-1])
+
+    def test_a_recording_that_replaces_another_says_so(self) -> None:
+        spool = self.start()
+        (self.records / "a.rtp").write_bytes(b"from before")
+        with self.assertLogs("rtpproxy", "WARNING") as logged:
+            spool.open("a.rtp", ADHOC, GLOBAL)
+        self.assertIn("replaces an earlier one", logged.output[0])
+
+    def test_what_is_no_regular_file_is_refused(self) -> None:
+        spool = self.start()
+        os.mkfifo(self.spooled / "a.rtp")
+        with self.assertRaises(OSError):
+            spool.open("a.rtp", ADHOC, GLOBAL)
 
     def test_orphans_of_a_killed_process_are_moved_but_not_what_another_process_writes(self) -> None:
         (self.spooled / "orphan.rtp").write_bytes(b"left behind")
@@ -136,6 +237,54 @@ class SpoolTest(unittest.TestCase):
         self.assertEqual((self.records / "orphan.rtp").read_bytes(), b"left behind")
         self.assertEqual(sorted(os.listdir(self.spooled)), ["alive.pcap", "note.txt"])
 
+    def test_an_orphan_replaces_nothing_and_is_replaced_by_nothing(self) -> None:
+        """The call may go on after the proxy was killed, and be recorded once more."""
+        (self.spooled / "a.rtp").write_bytes(b"second part")
+        (self.records / "a.rtp").write_bytes(b"first part")
+        (self.spooled / "b").write_bytes(PCAP.file_header)  # a recording by its content
+        with self.assertLogs("rtpproxy", "WARNING") as logged:
+            spool = self.start()
+            spool.open("a.rtp", ADHOC, GLOBAL)
+            self.assertTrue(wait_for((self.records / "b").exists))
+        self.assertEqual((self.records / "a.rtp").read_bytes(), b"first part")
+        self.assertEqual((self.records / "a.rtp.1").read_bytes(), b"second part")
+        self.assertEqual(sum("an earlier run left" in line for line in logged.output), 2)
+
+    def test_one_directory_under_two_names_has_no_orphans(self) -> None:
+        (self.records / "a.rtp").write_bytes(b"recorded")
+        alias = self.records.parent / "alias"
+        alias.symlink_to(self.records)
+        inner = self.records / "inner"
+        inner.mkdir()
+        (inner / "b.rtp").write_bytes(b"recorded")
+        for record_dir, spool_dir in ((self.records, alias), (inner, self.records)):
+            spool = Spool(str(record_dir), str(spool_dir))
+            spool.start()
+            spool.stop()
+        self.assertEqual((inner / "a.rtp").read_bytes(), b"recorded")  # moved from the spool to the directory in it
+        self.assertEqual(sorted(os.listdir(inner)), ["a.rtp", "b.rtp"])
+
+    def test_moves_to_another_file_system(self) -> None:
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+            spool = Spool(elsewhere, str(self.spooled))
+            spool.start()
+            file = spool.open("a.rtp", ADHOC, GLOBAL)
+            append(file, 1)
+            spool.stop()
+            self.assertEqual(payloads(Path(elsewhere, "a.rtp")), [payload(1)])
+            self.assertEqual(os.listdir(elsewhere), ["a.rtp"])
+        self.assertEqual(os.listdir(self.spooled), [])
+
+    def test_a_move_that_fails_leaves_the_file_in_the_spool(self) -> None:
+        spool = self.start()
+        file = spool.open("a.rtp", ADHOC, GLOBAL)
+        append(file, 1)
+        (self.records / "a.rtp").mkdir()
+        with self.assertLogs("rtpproxy", "ERROR") as logged:
+            spool.stop()
+        self.assertIn("can't move session record from spool into permanent storage", logged.output[0])
+        self.assertEqual(payloads(self.spooled / "a.rtp"), [payload(1)])
+
     def test_a_spool_directory_that_cannot_be_read_does_not_stop_the_thread(self) -> None:
         spool = Spool(str(self.records), str(self.spooled / "missing"))
         spool.start()
@@ -143,33 +292,6 @@ class SpoolTest(unittest.TestCase):
             spool.open("a.rtp", ADHOC, GLOBAL)
         self.assertTrue(spool._thread.is_alive())
         spool.stop()
-
-
-class MoveTest(unittest.TestCase):
-    def test_across_file_systems(self) -> None:
-        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory(dir="/dev/shm") as other:
-            if os.stat(one).st_dev == os.stat(other).st_dev:
-                self.skipTest("both directories are on one file system")
-            source, target = os.fsencode(one) + b"/x", os.fsencode(other) + b"/x"
-            Path(os.fsdecode(source)).write_bytes(b"recording" * 1000)
-            move(source, target)
-            self.assertEqual(Path(os.fsdecode(target)).read_bytes(), b"recording" * 1000)
-            self.assertEqual(os.listdir(other), ["x"])
-            self.assertEqual(os.listdir(one), [])
-
-
-class SafePathTest(unittest.TestCase):
-    def test_names(self) -> None:
-        with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as elsewhere:
-            os.mkdir(os.path.join(directory, "sub"))
-            os.symlink(elsewhere, os.path.join(directory, "link"))
-            home = os.fsencode(directory)
-            self.assertEqual(safe_path(home, "call@host=tag.o.rtp"), home + b"/call@host=tag.o.rtp")
-            self.assertEqual(safe_path(home, "sub/name"), home + b"/sub/name")
-            self.assertEqual(safe_path(home, "caf\xe9"), home + b"/caf\xe9")
-            for name in ("", "/etc/passwd", "../x", "sub/../../x", "..", "a\0b", "sub//x", "./x", "link/x"):
-                with self.subTest(name=name), self.assertRaises(UnsafeNameError):
-                    safe_path(home, name)
 
 
 if __name__ == "__main__":

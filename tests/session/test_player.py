@@ -36,6 +36,8 @@ class PlayerTest(unittest.TestCase):
 
     def finish(self) -> None:
         self.table.end_all(self.now)
+        self.table.relay.start()  # a loop that never ran cannot be stopped
+        self.table.relay.stop()
         self.phone.close()
 
     def make_complete(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import unittest
 
 from rtpp.recording import formats
-from tests.recording.captures import START, adhoc, pcap_file, rtp
+from tests.recording.captures import START, adhoc, pcap, pcap_file, rtp
 from tests.rtp.srtp_sender import encrypt
 from tests.tools.extracting import FRAME, LOUD_SAMPLE, ExtractingCase, runs, stream
 
@@ -24,6 +25,14 @@ class Usage(ExtractingCase):
             result = self.run_tool(*arguments)
             self.assertEqual((result.status, result.output), (1, ""), arguments)
             self.assertIn("usage: extractaudio", result.errors)
+
+    def test_help_tells_every_option(self) -> None:
+        result = self.run_tool("--help", "-S")
+        self.assertEqual((result.status, result.errors), (0, ""))
+        self.assertTrue(result.output.startswith("usage: extractaudio "))
+        for option in ("-A", "-B", "-D", "-F", "-S", "-d", "-e", "-i", "-n", "-s", "--alice-crypto", "--bob-crypto",
+                       "--plot", "--help"):  # fmt: skip
+            self.assertRegex(result.output, rf"(?m)^  (\S+ \S+, )?{option}\b")
 
     def test_unknown_formats_list_the_known(self) -> None:
         for option, kind, known in (("-F", "file", "wav"), ("-D", "data", "pcm_16")):
@@ -62,6 +71,42 @@ class Inputs(ExtractingCase):
         result = self.run_tool("-F", "raw", "-D", "pcm_16", self.path("call"), self.out)
         self.assertEqual(result.status, 0)
         self.assertIn("samples decoded: O: 480, A: 320, written: 240\n", result.errors)
+
+    def single_file(self, packets: list[tuple[tuple[str, int], tuple[str, int], float, bytes]]) -> str:
+        """A pcap file of both sides under the prefix that is returned."""
+        data = formats.PCAP.file_header
+        for number, (source, destination, time, packet) in enumerate(packets):
+            data += formats.PCAP.record(packet, source, destination, socket.AF_INET, time, number)
+        self.save("call.pcap", data)
+        return self.path("call")
+
+    def test_a_prefix_of_a_single_file(self) -> None:
+        caller, callee = ("192.0.2.1", 5004), ("192.0.2.2", 6004)
+        for_caller, for_callee = ("192.0.2.9", 35000), ("192.0.2.9", 35002)
+        report = b"\x80\xc9\x00\x01" + bytes(4)
+        packets = [(for_callee, callee, START - 0.01, report)]
+        packets += [(caller, for_caller, time, data) for time, data in stream(5, ssrc=1)]
+        packets += [(callee, for_callee, time, data) for time, data in stream(3, ssrc=2, start=0.020001, code=b"\xef")]
+        prefix = self.single_file(packets)
+        both = self.extract("-s", prefix)
+        self.assertEqual(runs(both[1::2]), [(LOUD_SAMPLE, 5 * FRAME)])
+        self.assertEqual(runs(both[::2]), [(0, FRAME), (132, 3 * FRAME), (0, FRAME)])
+        result = self.run_tool("-S", prefix)
+        self.assertEqual((result.status, result.output), (0, f"{prefix}.pcap: 9\n"))
+        result = self.run_tool("-d", prefix, self.out)
+        self.assertRegex(result.output, r"^pcount=3,.*ssrc=0x00000002.*\n.*plost=0\n.*\npcount=5,.*ssrc=0x00000001")
+        self.assertFalse(os.path.exists(f"{prefix}.pcap"))
+
+    def test_files_of_one_side_come_before_a_single_file(self) -> None:
+        prefix = self.single_file([(("192.0.2.1", 5004), ("192.0.2.9", 35000), *stream(9, ssrc=3)[0])])
+        self.save_packets("call.o.rtp", stream(2, ssrc=2))
+        self.assertEqual(len(self.extract(prefix)), 2 * FRAME)
+
+    def test_a_single_file_without_packets_or_broken(self) -> None:
+        for data, status in ((formats.PCAP.file_header, 0), (formats.PCAP.file_header + b"x", 1), (b"", 1)):
+            self.save("call.pcap", data)
+            self.assertEqual(self.run_tool(self.path("call"), self.out).status, status)
+            self.assertFalse(os.path.exists(self.out))
 
     def test_written_counts_frames_in_stereo(self) -> None:
         path = self.save_packets("a", stream(3))
@@ -114,6 +159,30 @@ class Inputs(ExtractingCase):
         self.assertIn("pcount=2, min_seq=0, max_seq=1,", result.output)
         self.assertIn("extractaudio: input file truncated, 1 bytes are missing\n", result.errors)
         self.assertEqual(len(self.extract("-A", broken, "-B", good)), 2 * FRAME)
+
+    def test_a_cut_pcap_keeps_its_whole_packets(self) -> None:
+        whole = pcap(stream(3, ssrc=1))
+        good = self.save_packets("b", stream(1, ssrc=2))
+        last = (len(whole) - 24) // 3
+        for cut in (1, last - 16, last - 1):  # in a payload, behind a record header, inside one
+            broken = self.save("a", whole[:-cut])
+            result = self.run_tool("-A", broken, self.out)
+            self.assertEqual(result.status, 1)
+            self.assertIn("pcount=2, min_seq=0, max_seq=1,", result.output)
+            self.assertIn("extractaudio: broken or truncated PCAP file\n", result.errors)
+            self.assertEqual(len(self.extract("-A", broken, "-B", good)), 2 * FRAME)
+
+    def test_captures_that_cannot_be_read(self) -> None:
+        frames = [(START, bytes(60))]
+        for data, text in (
+            (pcap_file(frames, link_type=105), "unsupported data-link type in the PCAP: 105"),
+            (pcap_file(frames, version=(2, 3)), "unsupported version of the PCAP: 2.3"),
+            (pcap_file([])[:23], "invalid PCAP format"),
+            (b"\x63" + bytes(40), "invalid format, 0 packets loaded"),
+        ):
+            result = self.run_tool("-A", self.save("a", data), self.out)
+            self.assertEqual(result.status, 1)
+            self.assertIn(f"extractaudio: {text}\n", result.errors)
 
 
 class Outputs(ExtractingCase):
@@ -216,6 +285,7 @@ class Scanning(ExtractingCase):
             (whole, "5"),
             (whole[:-1], "-1"),
             (whole + b"x", "-1"),
+            (whole + adhoc(stream(1, first=2)), "6"),  # repeated packets count
             (b"", "-1"),
             (adhoc([(START, bytes(size)) for size in (8, 11, 12, 13)]), "2"),
             (adhoc([(START, bytes(8))] * 9), "0"),  # reports of a receiver, nothing else

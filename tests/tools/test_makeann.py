@@ -128,6 +128,14 @@ class Audio(MakingCase):
             self.assertEqual(self.output("0"), expected["0"] * 2)
 
 
+class Help(MakingCase):
+    def test_help(self) -> None:
+        result = self.make("--help")
+        self.assertEqual((result.status, result.errors), (0, ""))
+        for word in ("usage: makeann ", "-l limit", "-L ", "-v ", ".18"):
+            self.assertIn(word, result.output)
+
+
 class Errors(MakingCase):
     def test_usage(self) -> None:
         for arguments in ([], ["a", "b", "c"], ["-x", "a"], ["-l"]):
@@ -155,6 +163,13 @@ class Errors(MakingCase):
             self.assertEqual(result.status, 1)
             self.assertTrue(result.errors.startswith("makeann: "))
             self.assertIn(text, result.errors)
+
+    def test_the_input_is_never_overwritten(self) -> None:
+        os.rename(self.save(tone(1000, 8000, 160)), self.path("prompt.8"))
+        result = self.make(self.path("prompt.8"), self.out)
+        self.assertEqual(result.status, 1)
+        self.assertEqual(result.errors, f"makeann: can't open {self.out}.8 for writing: it is the input\n")
+        self.assertEqual(os.path.getsize(self.path("prompt.8")), 320)
 
     def test_nothing_to_repeat(self) -> None:
         path = self.save(array("h"))

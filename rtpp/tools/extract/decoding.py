@@ -34,7 +34,7 @@ class ChannelDecoder:
 
     def _create(self, payload_type: int) -> Optional[Decode]:
         if payload_type == 3:
-            return gsm.Decoder().decode
+            return gsm.decoder()
         if payload_type == 9:
             return g722.Decoder().decode
         if payload_type == 18:

@@ -4,6 +4,9 @@ Plan: a file is read once from front to back. Each packet is decrypted if need b
 and entered in the index of its channel; its payload stays in the file and is read again when it is played. Only what
 had to be decrypted is kept apart, in a temporary file.
 
+A single file of both sides is read once for each: what came to the address that the first packet came to is one side,
+the rest is the other. The file does not tell who called; whoever was heard first is taken for the originating side.
+
 A file that turns out to be broken still gives its figures and the packets before the break: they are played when
 the other file is good.
 """
@@ -13,14 +16,15 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import BinaryIO, Callable, NamedTuple, Optional
 
 from rtpp.recording import adhoc
-from rtpp.recording.formats import Reader, open_recording
-from rtpp.recording.reading import RecordingError
+from rtpp.recording.formats import open_recording
+from rtpp.recording.reading import Address, Record, RecordingError
 from rtpp.rtp.analyzer import Analyzer, AnalyzerError, AnalyzerReport, Outcome
-from rtpp.rtp.packet import HEADER, HEADER_SIZE, PLAIN, RtpError, payload_bounds, samples
+from rtpp.rtp.packet import HEADER, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds, samples
 from rtpp.rtp.srtp import SrtpError, SrtpReceiver
 from rtpp.tools.extract.index import ChunkStore, Entry, PacketIndex
 from rtpp.tools.extract.messages import Complaints, warn
@@ -68,11 +72,17 @@ class Recordings:
             file.close()
 
     def load(
-        self, path: str, side: Side, crypto: Optional[CryptoSpec], progress: Callable[[float], None]
+        self,
+        path: str,
+        side: Side,
+        crypto: Optional[CryptoSpec],
+        progress: Callable[[float], None],
+        split_at: Optional[Address] = None,
     ) -> bool:
         """Read a recording and print its figures. False, after a warning, when something is wrong with it.
 
-        `progress` is told the fraction that was read.
+        `progress` is told the fraction that was read. `split_at` is where the originating side's packets went in a file
+        that holds both sides.
         """
         file = open_regular(path)
         if file is None:
@@ -86,7 +96,7 @@ class Recordings:
         loading = _Loading(self, side, progress, os.fstat(file.fileno()).st_size)
         if crypto:
             loading.decrypt(SrtpReceiver(crypto.key, crypto.tag_size))
-        good = loading.run(reader)
+        good = loading.run(_of_side(reader, side, split_at) if split_at else reader)
         print(figures(loading.analyzer.report()))
         return good
 
@@ -128,10 +138,10 @@ class _Loading:
         self._decrypted = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the recordings)
         self._file_number = self._recordings.add_file(self._decrypted)
 
-    def run(self, reader: Reader) -> bool:
+    def run(self, records: Iterable[Record]) -> bool:
         """Load it all. False when the file is broken somewhere, or its packets make no sense."""
         try:
-            self._load_records(reader)
+            self._load_records(records)
         except RecordingError as error:
             text = str(error)
             warn(f"{text}, {self._loaded} packets loaded" if text == adhoc.INVALID else text)
@@ -145,10 +155,10 @@ class _Loading:
                 self._decrypted.flush()
         return True
 
-    def _load_records(self, reader: Reader) -> None:
+    def _load_records(self, records: Iterable[Record]) -> None:
         update, channel_of, side = self.analyzer.update, self._recordings.channel, self._side
         current, current_ssrc, number = None, -1, self._file_number
-        for count, (time, data, offset, _, _) in enumerate(reader):
+        for count, (time, data, offset, _, _) in enumerate(records):
             if not count % _PACKETS_A_REPORT:
                 self._progress(offset / self._size)
             if len(data) < HEADER_SIZE:
@@ -184,6 +194,23 @@ class _Loading:
             payload_bounds(data)
         except RtpError as error:
             self._complaints.add(f"rtp_packet_parse_raw() failed: {error.reason}")
+
+
+def _of_side(records: Iterable[Record], side: Side, split_at: Address) -> Iterator[Record]:
+    """The RTP packets of one side out of a recording of both."""
+    originating = side == Side.ORIGINATING
+    for record in records:
+        if (record.destination == split_at) is originating and not is_rtcp(record.payload):
+            yield record
+
+
+def first_destination(path: str) -> Optional[Address]:
+    """Where the first RTP packet of a recording went, None when there is none or that is not recorded."""
+    try:
+        with open(path, "rb") as file:
+            return next((record.destination for record in open_recording(file) if not is_rtcp(record.payload)), None)
+    except (OSError, RecordingError):
+        return None
 
 
 def open_regular(path: str) -> Optional[BinaryIO]:

@@ -15,17 +15,18 @@ from rtpp.tools.extract.index import Entry
 from rtpp.tools.extract.timeline import RATE
 
 QUIET = 104  # samples below are silence: 50 dB below full scale
-SHORTEST_SILENCE = 1.0  # seconds that are shown
+SHORTEST_SPAN = 1.0  # seconds that are shown
 
 Range = tuple[int, int]
+Counts = tuple[int, int]  # packets that came, that were lost
 
 
 def _widest(first: Range, second: Range) -> Range:
     return min(first[0], second[0]), max(first[1], second[1])
 
 
-def _sum(first: int, second: int) -> int:
-    return first + second
+def _sum(first: Counts, second: Counts) -> Counts:
+    return first[0] + second[0], first[1] + second[1]
 
 
 class SideMeasures:
@@ -33,7 +34,7 @@ class SideMeasures:
 
     def __init__(self) -> None:
         self.waveform: Bins[Range] = Bins(_widest)
-        self.lost: Bins[int] = Bins(_sum)
+        self.counts: Bins[Counts] = Bins(_sum)
         self.jitter: Bins[float] = Bins(max)  # milliseconds
         self.packets = 0
         self.packets_lost = 0
@@ -54,20 +55,28 @@ class SideMeasures:
         """The largest sample in either direction."""
         return max((max(-extent[0], extent[1]) for extent in self.waveform.values if extent), default=0)
 
-    def silences(self) -> list[tuple[int, int]]:
-        """Spans of silence that are long enough, in samples."""
-        bins = self.waveform
-        spans: list[tuple[int, int]] = []
-        begin: Optional[int] = None
-        for index, extent in enumerate([*bins.values, (-QUIET, QUIET)]):
-            loud = extent is not None and max(-extent[0], extent[1]) >= QUIET
-            if not loud and begin is None:
-                begin = index
-            elif loud and begin is not None:
-                if (index - begin) * bins.width >= SHORTEST_SILENCE * RATE:
-                    spans.append((begin * bins.width, index * bins.width))
-                begin = None
-        return spans
+    def silences(self, length: int) -> list[tuple[int, int]]:
+        """Spans of silence that are long enough, in samples, in a call of that length."""
+        loud = [extent is not None and max(-extent[0], extent[1]) >= QUIET for extent in self.waveform.values]
+        return _gaps(loud, self.waveform.width, length)
+
+    def absences(self, length: int) -> list[tuple[int, int]]:
+        """Spans in which no packet came, in the same way."""
+        came = [counts is not None and counts[0] > 0 for counts in self.counts.values]
+        return _gaps(came, self.counts.width, length)
+
+
+def _gaps(present: list[bool], width: int, length: int) -> list[tuple[int, int]]:
+    """Where nothing is present for long enough; `width` is that of each value, all in samples."""
+    spans = []
+    begin = 0
+    for index, there in enumerate([*present, True]):
+        if there:
+            end = index * width if index < len(present) else length
+            if end - begin >= SHORTEST_SPAN * RATE:
+                spans.append((begin, end))
+            begin = (index + 1) * width
+    return spans
 
 
 class ChannelMeasures:
@@ -77,6 +86,7 @@ class ChannelMeasures:
         self._side = side
         self._start = start
         self._before: Optional[Entry] = None
+        self._position_before = 0
         self._jitter = 0.0  # milliseconds
 
     def packet(self, position: int, entry: Entry) -> None:
@@ -84,12 +94,16 @@ class ChannelMeasures:
         position += self._start
         self._before = entry
         side.packets += 1
+        side.counts.add(position, (1, 0))
+        position_before, self._position_before = self._position_before, position
         if before is None:
             return
         missing = entry.sequence_number - before.sequence_number - 1 & 0xFFFF
         if 0 < missing < MAX_DISTANCE:
             side.packets_lost += missing
-            side.lost.add(position, missing)
+            for number in range(1, missing + 1):
+                there = position_before + (position - position_before) * number // (missing + 1)
+                side.counts.add(there, (0, 1))
         ticks = entry.timestamp - before.timestamp & 0xFFFFFFFF
         if ticks < 60 * RATE:  # else the sender began anew
             deviation = abs(entry.time - before.time - ticks / RATE) * 1000

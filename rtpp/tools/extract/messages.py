@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+from rtpp.tools.extract.progress import CLEAR_LINE
+
 PROGRAM = "extractaudio"
 
 
 def warn(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)
+    """On a line of its own, also when a bar is in it."""
+    print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{PROGRAM}: {text}", file=sys.stderr)
 
 
 class Complaints:

@@ -20,6 +20,31 @@ usage: extractaudio [-idsne] [-F file_fmt] [-D data_fmt] [--plot picture.svg] rd
        extractaudio -S [-A answer_cap] [-B originate_cap]
 """
 
+HELP = (
+    USAGE
+    + """
+Makes an audio file of what rtpproxy, or anything that writes pcap, recorded of a call. The recordings are
+rdir.a.rtp, what the answering party sent (side A), and rdir.o.rtp, what the originating party sent (side B), or
+rdir.pcap with both.
+
+  -A file, -B file       the recording of side A, of side B; one is enough
+  --alice-crypto CSPEC, --bob-crypto CSPEC
+                         side A, side B is SRTP; CSPEC is "<suite>:<base64 key>"
+  -S                     only count the packets of each recording
+  -s                     stereo: side A left, side B right
+  -F file_fmt            container, default wav; an unknown name lists all
+  -D data_fmt            encoding, default gsm610, with -s ms_adpcm; an unknown name lists all
+  --plot picture.svg     draw the call: waveforms, loss, jitter, silence
+  -n                     ignore times: no silence, sources one after another
+  -e                     fail when one of the recordings cannot be loaded
+  -d                     delete the recordings at the end
+  -i                     run with the lowest priority
+  --help                 this text
+
+Every link becomes another name of outfile. More in extractaudio(1).
+"""
+)
+
 DEFAULT_CONTAINER = "wav"
 DEFAULT_MONO, DEFAULT_STEREO = "gsm610", "ms_adpcm"
 
@@ -31,6 +56,10 @@ _BASE64 = frozenset(string.ascii_letters + string.digits + "+/")
 
 class UsageError(Exception):
     """A command line that cannot be carried out. The text, which may be empty, precedes the usage."""
+
+
+class HelpWanted(Exception):
+    """The command line asks for help and nothing else."""
 
 
 class BadValue(Exception):
@@ -50,6 +79,7 @@ class Options:
 
     answering: Optional[str]  # path of what side A sent
     originating: Optional[str]
+    single_file: Optional[str]  # path of what both sent, when neither of these two is there
     answering_crypto: Optional[CryptoSpec]
     originating_crypto: Optional[CryptoSpec]
     outfile: str  # empty: only scan
@@ -69,24 +99,27 @@ class Options:
 
 
 def parse(arguments: list[str]) -> Options:
-    """Raises UsageError and BadValue."""
+    """Raises HelpWanted, UsageError and BadValue."""
     try:
-        given, rest = getopt.gnu_getopt(arguments, "idsneSF:D:A:B:", ["alice-crypto=", "bob-crypto=", "plot="])
+        given, rest = getopt.gnu_getopt(arguments, "idsneSF:D:A:B:", ["alice-crypto=", "bob-crypto=", "plot=", "help"])
     except getopt.GetoptError as error:
         raise UsageError(str(error)) from error
     flags = {name for name, _ in given}
+    if "--help" in flags:
+        raise HelpWanted
     values = dict(given)
     container = _format(values.get("-F", DEFAULT_CONTAINER), "file", _FILE_FORMATS)
     encoding = _format(values.get("-D", DEFAULT_STEREO if "-s" in flags else DEFAULT_MONO), "data", _DATA_FORMATS)
     answering_crypto = parse_crypto(values.get("--alice-crypto"))
     originating_crypto = parse_crypto(values.get("--bob-crypto"))
-    answering, originating, rest = _inputs(values, rest)
+    answering, originating, single_file, rest = _inputs(values, rest)
     scan_only = "-S" in flags
     if bool(rest) == scan_only or (rest and not rest[0]):
         raise UsageError
     return Options(
         answering=answering,
         originating=originating,
+        single_file=single_file,
         answering_crypto=answering_crypto,
         originating_crypto=originating_crypto,
         outfile="" if scan_only else rest[0],
@@ -102,14 +135,16 @@ def parse(arguments: list[str]) -> Options:
     )
 
 
-def _inputs(values: dict[str, str], rest: list[str]) -> tuple[Optional[str], Optional[str], list[str]]:
-    """Paths of side A and side B, and the arguments left over. Unless named they come from the first argument."""
+def _inputs(
+    values: dict[str, str], rest: list[str]
+) -> tuple[Optional[str], Optional[str], Optional[str], list[str]]:
+    """Paths of side A, side B and both, and the arguments left over. Unless named they come from the first argument."""
     answering, originating = values.get("-A"), values.get("-B")
     if answering is not None or originating is not None:
-        return answering, originating, rest
+        return answering, originating, None, rest
     if not rest:
         raise UsageError
-    return f"{rest[0]}.a.rtp", f"{rest[0]}.o.rtp", rest[1:]
+    return f"{rest[0]}.a.rtp", f"{rest[0]}.o.rtp", f"{rest[0]}.pcap", rest[1:]
 
 
 def _format(name: str, what: str, offered: dict[str, str]) -> str:

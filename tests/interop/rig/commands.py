@@ -42,6 +42,7 @@ class CommandMaker:
     def __init__(self, source: random.Random) -> None:
         self.random = source
         self.choice = source.choice
+        self.files = 0
         verbs = {
             self.update: 30,
             self.look_up: 20,
@@ -186,12 +187,18 @@ class CommandMaker:
         return ["S" + self.choice(["", "", "", "x"]), self.choice(CALLS), *self.tags()]
 
     def copy(self) -> list[str]:
-        good, bad = ["udp:127.0.0.1:3000"] * 2, ["udp:127.0.0.1", "udp:127.0.0.1:0", "udp:x:y"]
+        good = ["udp:127.0.0.1:3000", "udp:127.0.0.1:3000", "shared", self.file_name()]
+        bad = ["udp:127.0.0.1", "udp:127.0.0.1:0", "udp:x:y"]
         target = self.choice(good + bad)
         return ["C" + self.choice(["", "", "p", "s", "x"]), self.choice(CALLS), target, *self.tags()]
 
+    def file_name(self) -> str:
+        """A new one each time."""
+        self.files += 1
+        return f"copy{self.files}"
+
     def record(self) -> list[str]:
-        return ["R" + self.choice(["x", "p", "sp"]), self.choice(CALLS), *self.tags()]
+        return ["R" + self.choice(["", "", "", "s", "x", "p", "sp"]), self.choice(CALLS), *self.tags()]
 
     def stop_recording(self) -> list[str]:
         return ["N" + self.choice(["", "", "a", "aa", "x"]), self.choice(CALLS), *self.tags()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+import tempfile
 from contextlib import ExitStack
 from typing import Any, Optional
 
@@ -43,8 +44,9 @@ class Twins:
     def __enter__(self) -> Twins:
         self.stack = ExitStack()
         self.listener = self.stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        options = ("-T", str(self.ttl), "-d", "WARN", "-r", "/nonexistent")
-        proxy = Proxy(*options, sockets=("tcp",), listen=(), port_range=free_range(RANGE), connections=1)
+        self.recordings = self.stack.enter_context(tempfile.TemporaryDirectory())
+        options = ("-T", str(self.ttl), "-d", "WARN", "-r", self.recordings)
+        proxy = Proxy(*options, sockets=("cunix",), listen=(), port_range=free_range(RANGE), connections=1)
         self.notify_path = f"{proxy.folder.name}/notify"
         self.listener.bind(self.notify_path)
         self.listener.listen()
@@ -52,8 +54,7 @@ class Twins:
         self.proxy = self.stack.enter_context(proxy)
         first, last = free_range(RANGE)
         self.theirs = self.stack.enter_context(Oracle(first, last, self.ttl, self.ttl))
-        host, _, port = self.proxy.spec("tcp")[4:].rpartition(":")
-        self.ours = LineClient((host, int(port)))
+        self.ours = LineClient(self.proxy.spec("cunix").partition(":")[2])
         self.stack.callback(self.ours.close)
         self.ports: dict[Port, Port] = {}  # theirs -> ours
         self.owner: dict[Port, str] = {}  # their port -> call-id

@@ -1,0 +1,1 @@
+"""The kernel fast path: plainly relayed RTP is forwarded by an eBPF program and never reaches this process."""

@@ -1,0 +1,167 @@
+"""Streams with a second socket, connected to their party: same packets, same rules, on every path."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+import unittest
+
+from rtpp.session.connected import SUPPORTED
+from rtpp.session.session import Session
+from rtpp.session.stream import Stream
+from rtpp.session.table import NoSocketsError, SessionTable
+from rtpp.settings import ListenAddress
+from tests.session.harness import LOOPBACK, LOOPBACK6, Party, SessionTest, describe, local_address, rtp
+
+
+@unittest.skipUnless(SUPPORTED, "connected sockets are for Linux")
+class ConnectedTest(SessionTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.table: SessionTable = self.make_table()
+        self.start_relay(self.table)
+
+    def call(self, address: ListenAddress = LOOPBACK, call_id: str = "call") -> tuple[Session, Party, Party]:
+        """A complete call whose parties are known."""
+        session = self.make_call(self.table, call_id, caller=address, callee=address)
+        caller, callee = Party(self, address.host), Party(self, address.host)
+        with self.table.lock, self.quiet():
+            describe(session.caller, caller, now=time.monotonic())
+            describe(session.callee, callee, now=time.monotonic())
+        return session, caller, callee
+
+    def settle(self, stream: Stream, party: Party, first: int = 1) -> int:
+        """Send packets until the stream has a connected socket; returns the sequence number after the last."""
+        with self.quiet():
+            party.send(rtp(first), stream)
+            self.wait_for(lambda: stream.latch.latched, "latching")
+            with self.table.lock:
+                stream.connect_at = 0
+                stream.latch.sync_due = 0.0  # the next packet is judged, as one packet each second is
+            party.send(rtp(first + 1), stream)
+            self.wait_for(lambda: stream.connected is not None, "a connected socket")
+        return first + 2
+
+    def assert_relayed(self, sender: Party, stream: Stream, receiver: Party, number: int) -> None:
+        sender.send(rtp(number), stream)
+        data = receiver.receive()
+        while data != rtp(number):
+            self.assertLess(data[2:4], rtp(number)[2:4], "an old packet may still be there, a newer one not")
+            data = receiver.receive()
+
+    def test_packets_go_both_ways(self) -> None:
+        for address in (LOOPBACK, LOOPBACK6):
+            with self.subTest(address.host):
+                session, caller, callee = self.call(address, address.host)
+                one, other = session.caller.rtp, session.callee.rtp
+                after_caller, after_callee = self.settle(one, caller), self.settle(other, callee)
+                self.assertIsNotNone(one.send)
+                self.assert_relayed(caller, one, callee, after_caller)
+                self.assert_relayed(callee, other, caller, after_callee)
+                caller.send(rtp(50), one)
+                source = callee.receive_from()[1]
+                self.assertEqual(source[:2], local_address(other), "sent from the port of the stream")
+
+    def test_strangers_are_refused(self) -> None:
+        session, caller, callee = self.call()
+        number = self.settle(session.caller.rtp, caller)
+        stranger = Party(self)
+        stranger.send(rtp(number, ssrc=0xBAD), session.caller.rtp)
+        self.wait_for(lambda: session.caller.rtp.ignored == 1, "the stranger's packet")
+        self.assert_relayed(caller, session.caller.rtp, callee, number)
+        self.assertEqual(session.caller.rtp.latch.remote, caller.address)
+
+    def test_party_that_moves_is_followed(self) -> None:
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        number = self.settle(stream, caller)
+        moved = Party(self)
+        with self.quiet(), self.table.lock:
+            stream.latch.update_time = None
+        self.assert_relayed(moved, stream, callee, number)
+        self.assertEqual(stream.latch.remote, moved.address)
+        self.assertIsNone(stream.connected)
+        self.assertEqual(self.settle(stream, moved, number + 1), number + 3)
+        self.assert_relayed(moved, stream, callee, number + 3)
+
+    def test_no_packet_is_lost_or_overtaken(self) -> None:
+        """While the sockets come and go beside a stream of packets."""
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        self.settle(stream, caller)
+        callee.waiting()
+        seed = random.randrange(1 << 32)
+        source = random.Random(seed)
+        received: list[bytes] = []
+        for number in range(10, 2010):
+            caller.send(rtp(number), stream)
+            if source.random() < 0.02:
+                with self.table.lock:
+                    session.connector.connect(stream, time.monotonic())
+            disconnects = source.random() < 0.02
+            while len(received) < number - (9 if disconnects else 100):
+                received.append(callee.receive())
+            if disconnects:
+                with self.table.lock:
+                    session.connector.disconnect(stream)
+        while len(received) < 2000:
+            received.append(callee.receive())
+        self.assertEqual(received, [rtp(number) for number in range(10, 2010)], f"seed {seed}")
+
+    def test_unreachable_party_gets_every_packet_again_when_it_is_back(self) -> None:
+        session, caller, callee = self.call()
+        number = self.settle(session.callee.rtp, callee)
+        self.settle(session.caller.rtp, caller)
+        address = callee.address
+        callee.socket.close()
+        for lost in range(5):
+            caller.send(rtp(10 + lost), session.caller.rtp)
+        self.wait_for(lambda: session.caller.rtp.relayed == 7, "packets relayed to nobody")
+        back = Party(self, port=address[1])
+        for sent in range(20, 25):
+            caller.send(rtp(sent), session.caller.rtp)
+            self.assertEqual(back.receive(), rtp(sent))
+        self.assert_relayed(back, session.callee.rtp, caller, number)
+        self.assertEqual(session.callee.rtp.send_errors, 0)
+
+    def test_calls_come_before_connected_sockets(self) -> None:
+        session, caller, callee = self.call()
+        number = self.settle(session.caller.rtp, caller)
+        connected = session.caller.rtp.connected
+        assert connected is not None
+        self.table._last_descriptor = max(connected.socket.fileno(), session.caller.rtcp.socket.fileno())
+        with self.quiet(), self.assertRaises(NoSocketsError):
+            for more in range(30):
+                self.make_session(self.table, f"more {more}")
+        self.assertIsNone(session.caller.rtp.connected)
+        self.assert_relayed(caller, session.caller.rtp, callee, number)
+
+    def test_type_of_service_and_close(self) -> None:
+        session, caller, _ = self.call()
+        self.settle(session.caller.rtp, caller)
+        connected = session.caller.rtp.connected
+        assert connected is not None
+        session.caller.rtp.set_tos(0x60)
+        self.assertEqual(connected.socket.getsockopt(socket.IPPROTO_IP, socket.IP_TOS), 0x60)
+        port = session.caller.rtp.port
+        with self.quiet(), self.table.lock:
+            self.table.end(session, self.start)
+        self.assertEqual(connected.socket.fileno(), -1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            self.wait_for(lambda: _binds(probe, port), "the port is free")
+
+    def test_port_cannot_be_taken_by_another_program(self) -> None:
+        session, caller, _ = self.call()
+        self.settle(session.caller.rtp, caller)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.assertFalse(_binds(thief, session.caller.rtp.port))
+
+
+def _binds(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
