@@ -12,7 +12,7 @@ import sys
 import time
 
 from bench import calls, network, prompts, readme, recording, relaying
-from bench.cpu import Cores, pin
+from bench.cpu import Cores, keep_awake, pin
 from bench.load import LoadGenerator
 from bench.peers import DESCRIPTORS, EngineWheel, FastPath, OurProxy, Peer
 from bench.rtpengine import RtpEngine
@@ -77,6 +77,7 @@ class Comparison:
         pin(self.cores.generator)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, most), most))
+        self._awake = keep_awake()
         self.network = network.choose(self.cores.relay)
         self.load = LoadGenerator(self.cores, self.network)
         pythons = options.python or [sys.executable, "pypy3"]
@@ -87,6 +88,7 @@ class Comparison:
         self.peers = [peer for peer in candidates if not absent[peer.name]]
         self.conditions = [
             readme.machine(),
+            "idle cores poll instead of sleeping" if self._awake is not None else "idle cores may sleep",
             self.network.description,
             "relay pinned to one core, generator to another" if self.cores.relay is not None else "one core",
             f"load generator: {self.load.description}",

@@ -61,8 +61,8 @@ def measure(peer: Peer, network: Network, cores: Cores, plan: Plan) -> CallsResu
         empty = resident_bytes(proxy.pid)
         one_by_one, pipelined, standing = {}, {}, 0
         for count in plan.standing:
-            for standing in range(standing, count):
-                proxy.open_call(standing, caller, callee)
+            for number in range(standing, count):
+                proxy.open_call(number, caller, callee)
             standing = count
             if count == max(plan.standing):
                 memory = (resident_bytes(proxy.pid) - empty) / count
