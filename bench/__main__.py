@@ -1,123 +1,166 @@
-"""`python3 -m bench`: measure ours and its peers in one run, print tables, with --write update bench/README."""
+"""`python3 -m bench`: measure ours and its peers in one run, print tables, with --write update bench/README.
+
+Other measurements run when named, each by itself: they are about our own parts.
+"""
 
 from __future__ import annotations
 
 import argparse
+import resource
+import runpy
 import sys
-from collections.abc import Sequence
+import time
 
-from bench import calls, prompts, readme, recording, relaying
-from bench.cpu import Cores, pin
-from bench.load import LoadGenerator, LoadResult
-from bench.peers import EngineWheel, Peer, all_peers
+from bench import calls, network, prompts, readme, recording, relaying
+from bench.cpu import Cores, keep_awake, pin
+from bench.load import LoadGenerator
+from bench.peers import DESCRIPTORS, EngineWheel, FastPath, OurProxy, Peer
+from bench.rtpengine import RtpEngine
 from bench.tables import Table
 
-PARTS = ["relay", "calls", "recording", "prompts"]
+COMPARED = ("relay", "calls", "recording", "prompts")
 AT_ONCE = 200  # calls that are recorded, or played to
+OWN = (  # modules of this package with a main()
+    "analyzer",
+    "codecs",
+    "extracting",
+)
 
 
 def main() -> None:
     options = parse_options()
-    cores = Cores.choose()
-    pin(cores.generator)
-    generator = LoadGenerator(cores)
-    candidates = all_peers(options.python or [sys.executable, "pypy3"])
-    peers = [peer for peer in candidates if not peer.missing]
-    absent = [peer.missing for peer in candidates if peer.missing]
-    conditions = [
-        readme.machine(),
-        "relay pinned to one core, generator to another" if cores.relay is not None else "one core: nothing pinned",
-        f"load generator: {generator.description}",
-        f"medians of {options.rounds} rounds, {options.seconds:g} s of load each; the peers take turns in each round",
-        *(f"not compared: {reason}" for reason in absent),
-    ]
-    print("\n".join(conditions), end="\n\n")
-    tables: list[Table] = []
-    if "relay" in options.parts:
-        tables += [measure_relaying(peers, generator, cores, count, options) for count in options.calls]
-    if "calls" in options.parts:
-        tables += measure_calls(peers, cores, options)
-    python = options.python[0] if options.python else sys.executable
-    if "recording" in options.parts:
-        tables.append(measure_recording(python, generator, cores, options))
-    if "prompts" in options.parts:
-        tables.append(measure_prompts(python, cores, options))
-    if options.write:
-        readme.write(tables, conditions)
+    for name in options.parts:
+        if name in OWN:
+            sys.argv = [name]
+            runpy.run_module(f"bench.{name}", run_name="__main__")
+    if set(options.parts) & set(COMPARED):
+        Comparison(options).run()
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="|".join(PARTS), help="what to measure (default: all)")
-    parser.add_argument("--write", action="store_true", help="put the figures into bench/README")
-    parser.add_argument("--quick", action="store_true", help="one short round, to see that all works (under a minute)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of: {' '.join((*COMPARED, *OWN))} (default: "
+                        f"{' '.join(COMPARED)})")
+    parser.add_argument("--write", action="store_true", help="put the figures into bench/README and bench/plots/")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that all works (two minutes)")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of load in each round (default: %(default)s)")
-    parser.add_argument("--calls", type=lambda text: [int(count) for count in text.split(",")], default=[100, 200, 500],
-                        help="numbers of calls to relay, with commas (default: 100,200,500)")
-    parser.add_argument("--standing", type=int, default=4000, help="sessions that stand (default: %(default)s)")
-    parser.add_argument("--cycles", type=int, default=1000, help="calls set up and taken down (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.8, help="of each load (default: %(default)s)")
+    parser.add_argument("--calls", type=numbers, default="10,100,500,1000,2000", help="to relay (default: %(default)s)")
+    parser.add_argument("--rates", type=numbers, default="20000,50000", help="packets/s (default: %(default)s)")
+    parser.add_argument("--search", type=numbers, default="100,1000", metavar="CALLS",
+                        help="look for the highest rate with so many calls (default: %(default)s)")
+    parser.add_argument("--standing", type=numbers, default="0,1000,2000,4000", metavar="SESSIONS",
+                        help="while calls are set up and taken down (default: %(default)s)")
+    parser.add_argument("--cycles", type=int, default=400, help="calls set up and taken down (default: %(default)s)")
     parser.add_argument("--python", action="append", metavar="PYTHON", help="run ours on this interpreter; may be "
                         "repeated (default: the one that runs this, and pypy3)")
     options = parser.parse_args()
-    options.parts = options.parts or PARTS
-    if not set(options.parts) <= set(PARTS):
-        parser.error(f"parts are: {' '.join(PARTS)}")
+    options.parts = options.parts or COMPARED
+    if not set(options.parts) <= {*COMPARED, *OWN}:
+        parser.error(f"parts are: {' '.join((*COMPARED, *OWN))}")
     if options.quick:
-        options.rounds, options.seconds, options.standing, options.cycles = 1, 1.0, 500, 200
-    options.idle_seconds = min(options.seconds, 3.0)
+        options.rounds, options.seconds, options.calls, options.search = 1, 0.4, [10, 500], [500]
+        options.standing, options.cycles = [0, 1000], 100
     return options
 
 
-def reference_of(peers: Sequence[Peer]) -> Peer:
-    """What ratios are taken against; without the C engine nobody has ratios."""
-    return next((peer for peer in peers if isinstance(peer, EngineWheel)), Peer())
+def numbers(text: str) -> list[int]:
+    return sorted(map(int, text.split(",")))
 
 
-def measure_relaying(peers: Sequence[Peer], generator: LoadGenerator, cores: Cores, count: int,
-                     options: argparse.Namespace) -> Table:
-    runs: dict[Peer, list[LoadResult]] = {peer: [] for peer in peers}
-    for turn in range(options.rounds):
-        progress(f"{count} calls, round {turn + 1}")
-        for peer, result in relaying.measure(peers, generator, cores, count, options.seconds):
-            runs[peer].append(result)
-    table = relaying.table(count, runs, reference_of(peers))
-    print(table.text())
-    return table
+class Comparison:
+    """All peers that can run here, in turn, round by round."""
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.cores = Cores.choose()
+        pin(self.cores.generator)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, most), most))
+        self._awake = keep_awake()
+        self.network = network.choose(self.cores.relay)
+        self.load = LoadGenerator(self.cores, self.network)
+        pythons = options.python or [sys.executable, "pypy3"]
+        self._python = pythons[0]
+        self.reference: Peer = EngineWheel()  # what ratios are taken against
+        candidates = [*map(OurProxy, pythons), FastPath(pythons[0], self.network), self.reference, RtpEngine(), Peer()]
+        absent = {peer.name: peer.missing or self._failure(peer) for peer in candidates}
+        self.peers = [peer for peer in candidates if not absent[peer.name]]
+        self.conditions = [
+            readme.machine(),
+            "idle cores poll instead of sleeping" if self._awake is not None else "idle cores may sleep",
+            self.network.description,
+            "relay pinned to one core, generator to another" if self.cores.relay is not None else "one core",
+            f"load generator: {self.load.description}",
+            f"medians of {options.rounds} rounds, loads of {options.seconds:g} s; the peers take turns in each round",
+            *(f"not compared: {name}: {reason}" for name, reason in absent.items() if reason),
+        ]
 
-def measure_calls(peers: Sequence[Peer], cores: Cores, options: argparse.Namespace) -> list[Table]:
-    plan = calls.Plan(options.standing, options.cycles, options.idle_seconds)
-    runs: dict[Peer, list[calls.CallsResult]] = {}
-    for turn in range(options.rounds):
-        progress(f"set-up, round {turn + 1}")
-        for peer, result in calls.measure(peers, cores, plan):
-            runs.setdefault(peer, []).append(result)
-    tables = calls.tables(runs, reference_of(peers), plan)
-    for table in tables:
-        print(table.text())
-    return tables
+    def _failure(self, peer: Peer) -> str:
+        """Why it does not start, empty if it does."""
+        try:
+            with peer.running(self.network, self.cores.relay):
+                return ""
+        except (RuntimeError, OSError) as error:
+            return str(error)
 
+    def run(self) -> None:
+        start = time.monotonic()
+        print("\n".join(self.conditions), end="\n\n")
+        tables: list[Table] = []
+        charts: dict[str, str] = {}
+        if "relay" in self.options.parts:
+            self._relay(tables, charts)
+        if "calls" in self.options.parts:
+            self._calls(tables, charts)
+        if "recording" in self.options.parts:
+            tables.append(self._recording())
+        if "prompts" in self.options.parts:
+            tables.append(self._prompts())
+        print("\n".join(table.text() for table in tables))
+        minutes = (time.monotonic() - start) / 60
+        if self.options.write:
+            readme.write(tables, charts, [*self.conditions, f"the run took {minutes:.1f} minutes"])
+        progress(f"{minutes:.1f} minutes")
 
-def measure_recording(python: str, generator: LoadGenerator, cores: Cores, options: argparse.Namespace) -> Table:
-    runs: recording.Runs = {}
-    for turn in range(options.rounds):
-        progress(f"recording, round {turn + 1}")
-        for name, result in recording.measure(python, generator, cores, AT_ONCE, options.seconds):
-            runs.setdefault(name, []).append(result)
-    table = recording.table(AT_ONCE, runs)
-    print(table.text())
-    return table
+    def _relay(self, tables: list[Table], charts: dict[str, str]) -> None:
+        options = self.options
+        plan = relaying.Plan(options.calls, options.rates, options.search, options.seconds, options.seconds * 0.75)
+        runs: relaying.Runs = {peer: [] for peer in self.peers}
+        for turn in range(options.rounds):
+            for peer, rounds in runs.items():
+                progress(f"relaying, round {turn + 1}, {peer.name}")
+                before = rounds[-1] if rounds else None
+                rounds.append(relaying.measure(peer, self.load, self.network, self.cores, plan, before))
+        tables += relaying.tables(runs, self.reference, plan)
+        charts.update(relaying.charts(runs, plan))
 
+    def _calls(self, tables: list[Table], charts: dict[str, str]) -> None:
+        options = self.options
+        plan = calls.Plan(options.standing, options.cycles, min(2.0, 4 * options.seconds))
+        runs: calls.Runs = {peer: [] for peer in self.peers if peer.sets_up}
+        for turn in range(options.rounds):
+            for peer, results in runs.items():
+                progress(f"calls, round {turn + 1}, {peer.name}")
+                results.append(calls.measure(peer, self.network, self.cores, plan))
+        tables += calls.tables(runs, self.reference, plan)
+        charts.update(calls.charts(runs, plan))
 
-def measure_prompts(python: str, cores: Cores, options: argparse.Namespace) -> Table:
-    results = []
-    for turn in range(options.rounds):
-        progress(f"prompts, round {turn + 1}")
-        results.append(prompts.measure(python, cores, AT_ONCE, options.seconds))
-    table = prompts.table(AT_ONCE, results)
-    print(table.text())
-    return table
+    def _recording(self) -> Table:
+        runs: recording.Runs = {}
+        for turn in range(self.options.rounds):
+            progress(f"recording, round {turn + 1}")
+            for name, result in recording.measure(self._python, self.load, self.network, self.cores, AT_ONCE,
+                                                  2 * self.options.seconds):
+                runs.setdefault(name, []).append(result)
+        return recording.table(AT_ONCE, runs)
+
+    def _prompts(self) -> Table:
+        results = []
+        for turn in range(self.options.rounds):
+            progress(f"prompts, round {turn + 1}")
+            results.append(prompts.measure(self._python, self.cores, AT_ONCE, 2 * self.options.seconds))
+        return prompts.table(AT_ONCE, results)
 
 
 def progress(text: str) -> None:

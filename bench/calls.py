@@ -1,92 +1,96 @@
-"""Measurement: calls. Setting up and taking down with no and with many sessions standing, memory, idle CPU."""
+"""Measurement: calls. Setting up and taking down with more and more sessions standing; memory, idle CPU, start-up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
 from bench.control import Address
-from bench.cpu import Cores, cpu_seconds, resident_bytes
-from bench.peers import Peer, ProxyPeer, RunningProxy
-from bench.tables import Table, interval, number, ratio
+from bench.cpu import Bystanders, Cores, cpu_seconds, resident_bytes
+from bench.load import QUIET
+from bench.network import Network
+from bench.peers import Peer, RunningProxy
+from bench.svg import LineChart
+from bench.tables import ABSENT, Figures, Table, interval, number, quiet, ratio
 
-CALLER: Address = ("127.0.0.1", 9)  # nobody sends anything here
-CALLEE: Address = ("127.0.0.1", 11)
+PORT_CALLER, PORT_CALLEE = 9, 11  # nobody sends anything from there
 FIRST_CYCLED = 1_000_000  # numbers of calls that come and go; those that stand count from 0
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Of cycles: a cycle is U, L and D of one call."""
-
-    per_second: float
-    cpu_us: float  # of the proxy, for a cycle
-
-
-@dataclass(frozen=True)
-class CallsResult:
-    """One run. `one_by_one` and `pipelined` are first without, then with the sessions standing."""
-
-    one_by_one: tuple[Rate, Rate]
-    pipelined: tuple[Rate, Rate]
-    bytes_per_session: float
-    idle_percent: float  # of a core, with the sessions standing
-
-    @property
-    def slowdown(self) -> float:
-        """Pipelined rate with sessions standing, against that without."""
-        return self.pipelined[1].per_second / self.pipelined[0].per_second
+WARM_CYCLES = 100  # what is done only once is done
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much to measure."""
 
-    standing: int
-    cycles: int
+    standing: Sequence[int]  # sessions, ascending from 0
+    cycles: int  # a cycle is U, L and D of one call
     idle_seconds: float
 
 
-def measure(peers: Sequence[Peer], cores: Cores, plan: Plan) -> Iterable[tuple[Peer, CallsResult]]:
-    """One round: each peer once, one after the other."""
-    for peer in peers:
-        if isinstance(peer, ProxyPeer):
-            with peer.running(cores.relay) as proxy:
-                yield peer, _measure(proxy, plan)
+@dataclass(frozen=True)
+class Rate:
+    """Of cycles."""
+
+    per_second: float
+    cpu_us: float  # of the proxy, for a cycle
+    disturbed: bool
 
 
-def _measure(proxy: RunningProxy, plan: Plan) -> CallsResult:
-    _pipelined(proxy, plan.cycles // 4)  # what is done only once is done
-    before = _one_by_one(proxy, plan.cycles), _pipelined(proxy, plan.cycles)
-    empty = resident_bytes(proxy.pid)
-    for call in range(plan.standing):
-        proxy.open_call(call, CALLER, CALLEE)
-    memory = (resident_bytes(proxy.pid) - empty) / plan.standing
-    idle = _idle(proxy, plan.idle_seconds)
-    after = _one_by_one(proxy, plan.cycles), _pipelined(proxy, plan.cycles)
-    return CallsResult((before[0], after[0]), (before[1], after[1]), memory, idle)
+@dataclass(frozen=True)
+class CallsResult:
+    """One run. The rates are by sessions standing."""
+
+    one_by_one: dict[int, Rate]
+    pipelined: dict[int, Rate]
+    bytes_per_session: float
+    idle_percent: float  # of a core, with most sessions standing
+    start_seconds: float
+
+
+Runs = dict[Peer, list[CallsResult]]
+
+
+def measure(peer: Peer, network: Network, cores: Cores, plan: Plan) -> CallsResult:
+    """One round of one peer that sets up calls."""
+    caller, callee = (network.caller_host, PORT_CALLER), (network.callee_host, PORT_CALLEE)
+    with peer.running(network, cores.relay) as proxy:
+        assert isinstance(proxy, RunningProxy)
+        _pipelined(proxy, WARM_CYCLES, caller, callee)
+        empty = resident_bytes(proxy.pid)
+        one_by_one, pipelined, standing = {}, {}, 0
+        for count in plan.standing:
+            for number in range(standing, count):
+                proxy.open_call(number, caller, callee)
+            standing = count
+            if count == max(plan.standing):
+                memory = (resident_bytes(proxy.pid) - empty) / count
+                idle = _idle(proxy, plan.idle_seconds)
+            one_by_one[count] = _one_by_one(proxy, plan.cycles, caller, callee)
+            pipelined[count] = _pipelined(proxy, plan.cycles, caller, callee)
+        return CallsResult(one_by_one, pipelined, memory, idle, proxy.start_seconds)
 
 
 def _timed(proxy: RunningProxy, cycles: int, work: Callable[[], None]) -> Rate:
+    bystanders = Bystanders()
     cpu, start = cpu_seconds(proxy.pid), time.monotonic()
     work()
     elapsed, used = time.monotonic() - start, cpu_seconds(proxy.pid) - cpu
-    return Rate(cycles / elapsed, used / cycles * 1e6)
+    return Rate(cycles / elapsed, used / cycles * 1e6, bystanders.share() > QUIET)
 
 
-def _one_by_one(proxy: RunningProxy, cycles: int) -> Rate:
+def _one_by_one(proxy: RunningProxy, cycles: int, caller: Address, callee: Address) -> Rate:
     def work() -> None:
         for call in range(cycles):
-            proxy.controller.cycle(FIRST_CYCLED + call, CALLER, CALLEE)
+            proxy.controller.cycle(FIRST_CYCLED + call, caller, callee)
 
     return _timed(proxy, cycles, work)
 
 
-def _pipelined(proxy: RunningProxy, cycles: int) -> Rate:
+def _pipelined(proxy: RunningProxy, cycles: int, caller: Address, callee: Address) -> Rate:
     numbers = range(FIRST_CYCLED, FIRST_CYCLED + cycles)
-    return _timed(proxy, cycles, lambda: proxy.controller.cycle_pipelined(numbers, CALLER, CALLEE))
+    return _timed(proxy, cycles, lambda: proxy.controller.cycle_pipelined(numbers, caller, callee))
 
 
 def _idle(proxy: RunningProxy, seconds: float) -> float:
@@ -96,33 +100,66 @@ def _idle(proxy: RunningProxy, seconds: float) -> float:
     return (cpu_seconds(proxy.pid) - cpu) / seconds * 100
 
 
-def tables(runs: dict[Peer, list[CallsResult]], reference: Peer, plan: Plan) -> list[Table]:
+def tables(runs: Runs, reference: Peer, plan: Plan) -> list[Table]:
     """Medians over the rounds, ratios round by round."""
-    return [_rate_table("one at a time", runs, reference, plan, lambda result: result.one_by_one),
-            _rate_table("pipelined", runs, reference, plan, lambda result: result.pipelined),
-            _standing_table(runs, plan)]
+    made = []
+    for how, rates in _ways.items():
+        for what, value, decimals in (("U+L+D per second", _per_second, 0), ("us CPU of the proxy per U+L+D", _cpu, 0)):
+            table = Table(f"{what}, {how} (x C engine)", ["proxy", *(f"{count:,} standing" for count in plan.standing)])
+            for peer, results in runs.items():
+                cells = []
+                for count in plan.standing:
+                    own = _figures(results, rates, count, value)
+                    times = ratio(own, _figures(runs.get(reference, []), rates, count, value), 2)
+                    cells.append(number(own, decimals) + (f" ({times})" if times != ABSENT else ""))
+                table.add(peer.name, *cells)
+            table.note = _disturbed(runs, rates)
+            made.append(table)
+    return [*made, _standing_table(runs, plan)]
 
 
-def _rate_table(how: str, runs: dict[Peer, list[CallsResult]], reference: Peer, plan: Plan,
-                rates: Callable[[CallsResult], tuple[Rate, Rate]]) -> Table:
-    columns = ("proxy", "sessions standing", "U+L+D/s", "(min-max)", "x C engine", "us CPU/cycle", "x C engine")
-    made = Table(f"Setting up and taking down, {how}", columns)
-    for peer, results in runs.items():
-        for index, standing in enumerate((0, plan.standing)):
-            own = [rates(result)[index] for result in results]
-            theirs = [rates(result)[index] for result in runs.get(reference, [])]
-            per_second, cpu = [rate.per_second for rate in own], [rate.cpu_us for rate in own]
-            made.add(peer.name, f"{standing:,}", number(per_second, 0), interval(per_second, 0),
-                     ratio(per_second, [rate.per_second for rate in theirs]), number(cpu, 0),
-                     ratio(cpu, [rate.cpu_us for rate in theirs]))
+def charts(runs: Runs, plan: Plan) -> dict[str, str]:
+    """SVG pictures by name."""
+    made = {}
+    for how, rates in _ways.items():
+        chart = LineChart(f"Calls set up and taken down, {how}", "sessions standing", "U+L+D per second")
+        for peer, results in runs.items():
+            chart.add(peer.name, [(count, _figures(results, rates, count, _per_second)) for count in plan.standing])
+        made[f"calls-{how.replace(' ', '-')}"] = chart.svg()
     return made
 
 
-def _standing_table(runs: dict[Peer, list[CallsResult]], plan: Plan) -> Table:
-    made = Table(f"{plan.standing:,} sessions standing", ("proxy", "KB/session", "idle CPU %", "rate kept"))
+_ways: dict[str, Callable[[CallsResult], dict[int, Rate]]] = {
+    "one at a time": lambda result: result.one_by_one, "pipelined": lambda result: result.pipelined}
+
+
+def _per_second(rate: Rate) -> float:
+    return rate.per_second
+
+
+def _cpu(rate: Rate) -> float:
+    return rate.cpu_us
+
+
+def _figures(results: Sequence[CallsResult], rates: Callable[[CallsResult], dict[int, Rate]], count: int,
+             value: Callable[[Rate], float]) -> Figures:
+    """One of each round, None where it was disturbed."""
+    own = [rates(result)[count] for result in results]
+    return quiet([value(rate) for rate in own], [rate.disturbed for rate in own])
+
+
+def _disturbed(runs: Runs, rates: Callable[[CallsResult], dict[int, Rate]]) -> str:
+    own = [rate.disturbed for results in runs.values() for result in results for rate in rates(result).values()]
+    return f"{sum(own)} of {len(own)} runs were disturbed by other work on the machine."
+
+
+def _standing_table(runs: Runs, plan: Plan) -> Table:
+    most = max(plan.standing)
+    made = Table(f"{most:,} sessions standing, and start-up",
+                 ("proxy", "KB/session", "idle CPU %", "start-up ms", "(min-max)"))
     for peer, results in runs.items():
+        start = [result.start_seconds * 1000 for result in results]
         made.add(peer.name, number([result.bytes_per_session / 1024 for result in results], 1),
-                 number([result.idle_percent for result in results], 2),
-                 number([result.slowdown for result in results], 2))
-    made.note = "Rate kept: pipelined U+L+D/s with the sessions standing, against that without."
+                 number([result.idle_percent for result in results], 2), number(start, 0), interval(start, 0))
+    made.note = "Start-up: from the start of the process until it answers its first command."
     return made

@@ -13,9 +13,11 @@ Address = tuple[str, int]
 class Controller:
     """Sets calls up and takes them down, as a SIP server does."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, media_host: str) -> None:
+        """`media_host` is where the proxy listens for media if it does not say."""
         connection.settimeout(30)
         self._connection = connection
+        self._media_host = media_host
         self._pending = b""
 
     def close(self) -> None:
@@ -29,10 +31,7 @@ class Controller:
         """Where the caller and where the callee are to send."""
         offer, answer, _ = cycle(number, caller, callee)
         faces_callee, faces_caller = self.ask(offer), self.ask(answer)
-        return _media_address(faces_caller), _media_address(faces_callee)
-
-    def close_call(self, number: int) -> None:
-        _expect_zero(self.ask(f"D call{number} from{number} to{number}"))
+        return self._media_address(faces_caller), self._media_address(faces_callee)
 
     def cycle(self, number: int, caller: Address, callee: Address) -> None:
         """Set a call up and take it down, each command after the reply to the one before."""
@@ -50,6 +49,13 @@ class Controller:
             for reply in self._replies(len(commands))[2::3]:
                 _expect_zero(reply)
 
+    def _media_address(self, reply: str) -> Address:
+        """From "PORT [ADDRESS]"."""
+        port, _, host = reply.partition(" ")
+        if not port.isdecimal() or port == "0":
+            raise RuntimeError(f"the proxy refused a call: {reply}")
+        return host or self._media_host, int(port)
+
     def _replies(self, count: int) -> list[str]:
         while self._pending.count(b"\n") < count:
             data = self._connection.recv(65536)
@@ -65,14 +71,6 @@ def cycle(number: int, caller: Address, callee: Address) -> tuple[str, str, str]
     call, from_tag, to_tag = f"call{number}", f"from{number}", f"to{number}"
     return (f"U {call} {caller[0]} {caller[1]} {from_tag}", f"L {call} {callee[0]} {callee[1]} {from_tag} {to_tag}",
             f"D {call} {from_tag} {to_tag}")
-
-
-def _media_address(reply: str) -> Address:
-    """From "PORT [ADDRESS]"; without an address the proxy listens on all."""
-    port, _, host = reply.partition(" ")
-    if not port.isdecimal() or port == "0":
-        raise RuntimeError(f"the proxy refused a call: {reply}")
-    return host or "127.0.0.1", int(port)
 
 
 def _expect_zero(reply: str) -> None:

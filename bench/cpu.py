@@ -1,14 +1,18 @@
-"""What a process uses, and on which core it runs. Linux."""
+"""Who uses which core, and how much. Linux."""
 
 from __future__ import annotations
 
 import os
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
+
+TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
+KERNEL_THREADS = 2  # the parent of them all
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,12 @@ def pin(core: Optional[int]) -> None:
 @contextmanager
 def on_core(core: Optional[int]) -> Iterator[None]:
     """What is started meanwhile stays on that core."""
-    if core is None:
-        yield
-        return
     before = os.sched_getaffinity(0)
     pin(core)
-    yield
-    os.sched_setaffinity(0, before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -55,3 +58,49 @@ def resident_bytes(pid: int) -> int:
     """Memory of a process; what the kernel spends on its sockets is not in it."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Bystanders:
+    """CPU time that went to neither the bench nor what it started, from the making of this object on.
+
+    That is what other processes used (those that ended meanwhile are in their parents' figures) and what the host of a
+    virtual machine took away. Kernel threads are not counted: they may well work for the relay.
+    """
+
+    def __init__(self) -> None:
+        self._before, self._start = self._used(), time.monotonic()
+
+    def share(self) -> float:
+        """Of one core, 0 or more: 0.1 is 100 ms a second."""
+        used, elapsed = self._used() - self._before, time.monotonic() - self._start
+        return max(0.0, used / elapsed)
+
+    @staticmethod
+    def _used() -> float:
+        ticks = int(Path("/proc/stat").read_text().split(maxsplit=9)[8])  # stolen by the host
+        parents, times = {}, {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                try:
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue  # it has ended
+                parents[int(entry.name)] = int(fields[1])
+                times[int(entry.name)] = sum(map(int, fields[11:15]))  # own and those of children that ended
+        for pid, used in times.items():
+            if not {os.getpid(), KERNEL_THREADS} & {pid, parents[pid]}:
+                ticks += used
+        return ticks * TICK
+
+
+def keep_awake() -> Optional[int]:
+    """While the descriptor is open idle cores do not sleep (cpuidle's latency limit is zero); None if not permitted.
+
+    Waking up a core takes tens of microseconds, on virtual machines hundreds: more than what is measured.
+    """
+    try:
+        descriptor = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
+    except OSError:
+        return None
+    os.write(descriptor, struct.pack("i", 0))
+    return descriptor

@@ -1,4 +1,4 @@
-"""Runs the load generator and says what became of its packets and what the relay spent on them."""
+"""Runs the load generator and says what became of its packets and what relaying them took."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from bench.control import Address
-from bench.cpu import Cores, cpu_seconds, on_core
-from bench.peers import RunningPeer
+from bench.cpu import Bystanders, Cores
+from bench.network import Network
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build" / "bench"
 RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes; the generator must not be what loses packets
-PACKETS_PER_SECOND = 50  # of each phone
 PACKET_SIZE = 172  # bytes: 20 ms of G.711
-WARM_UP = 0.5  # seconds
+WARM_UP = 0.2  # seconds
 PHONE_PORTS = range(61000, 65000, 2)  # outside the range of the proxies, which guess that RTCP is one above
+QUIET = 0.05  # of a core: a run whose bystanders used more is disturbed
+LATE = 0.05  # of the time of a run: a generator that fell behind by more is what limited
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class LoadResult:
     received: int  # within 100 ms
     arrived: int  # at whatever time, while CPU was measured
     duplicates: int
-    strays: int  # what is no packet of ours, or came out on the wrong side
+    strays: int  # what is no packet of this run, or came out on the wrong side
     refused: int  # by the kernel, when sending
     fewest: int  # packets back of the stream that fared worst
     per_stream: int  # packets sent on each stream
@@ -40,8 +42,12 @@ class LoadResult:
     p99: float
     max: float
     send_delay: float  # how late the latest packet was sent: large when the generator itself cannot keep up
-    seconds: float
-    cpu_seconds: Optional[float]  # of the relay; None when there is none
+    relay_cpu: float  # seconds that the relay's process used
+    core_busy: float  # seconds that the relay's core was not idle
+    rate: float  # packets per second that were to be sent
+    has_process: bool  # there is a process that relays
+    steered: bool  # the relay's core does all work of relaying, that of the kernel too
+    bystanders: float  # of a core
 
     @property
     def lost_percent(self) -> float:
@@ -52,69 +58,68 @@ class LoadResult:
         return 100 * (1 - self.fewest / self.per_stream)
 
     @property
-    def rate(self) -> float:
-        """Packets per second that arrived in time."""
-        return self.received / self.seconds
+    def disturbed(self) -> bool:
+        return self.bystanders > QUIET
 
     @property
-    def cpu_per_packet(self) -> Optional[float]:
-        """Microseconds of the relay for each packet that arrived, late ones too."""
-        return self.cpu_seconds / self.arrived * 1e6 if self.cpu_seconds is not None and self.arrived else None
+    def generator_limited(self) -> bool:
+        return self.send_delay > LATE * self.sent / self.rate * 1e6
+
+    @property
+    def process_us(self) -> Optional[float]:
+        """CPU of the relay's process for each packet that arrived, late ones too."""
+        return self.relay_cpu / self.arrived * 1e6 if self.has_process and self.arrived else None
+
+    @property
+    def core_us(self) -> Optional[float]:
+        """The same of the relay's core, all that was done on it."""
+        return self.core_busy / self.arrived * 1e6 if self.steered and self.arrived else None
 
 
 class LoadGenerator:
-    """Built once, run many times."""
+    """The phones of all calls, and the program that sends and reads for them. Built once, run many times."""
 
-    def __init__(self, cores: Cores) -> None:
-        self._core = cores.generator
-        self._command, self.description = self._prepare()
+    def __init__(self, cores: Cores, network: Network) -> None:
+        self._watched = cores.relay if network.steered else None  # the core whose work is all of relaying
+        self._command, self.description = prepare()
+        with network.caller():
+            self._caller = _phone(network.caller_host)
+        with network.callee():
+            self._callee = _phone(network.callee_host)
+        self.caller: Address = self._caller.getsockname()
+        self.callee: Address = self._callee.getsockname()
 
-    @staticmethod
-    def _prepare() -> tuple[list[str], str]:
-        compiler = shutil.which("cc")
-        if compiler is None:
-            return [sys.executable, str(HERE / "loadgen.py")], "Python (no cc here): it limits beyond 10,000 packets/s"
-        BUILD.mkdir(parents=True, exist_ok=True)
-        program = BUILD / "loadgen"
-        subprocess.run([compiler, "-O2", "-Wall", "-o", str(program), str(HERE / "loadgen.c")], check=True)
-        return [str(program)], "C, compiled from bench/loadgen.c"
+    def close(self) -> None:
+        self._caller.close()
+        self._callee.close()
 
-    def run(self, peer: RunningPeer, calls: int, seconds: float) -> LoadResult:
-        """Set up `calls` calls on the peer, send their media for `seconds`, and take them down."""
-        phones = [_phone(), _phone()]
-        try:
-            caller, callee = (phone.getsockname() for phone in phones)
-            targets = [peer.open_call(number, caller, callee) for number in range(calls)]
-            result = self._send(phones, targets, peer.pid, seconds)
-            for number in range(calls):
-                peer.close_call(number)
-            return result
-        finally:
-            for phone in phones:
-                phone.close()
-
-    def _send(self, phones: list[socket.socket], targets: list[tuple[Address, Address]], pid: Optional[int],
-              seconds: float) -> LoadResult:
-        descriptors = [phone.fileno() for phone in phones]
-        arguments = [*descriptors, PACKETS_PER_SECOND, PACKET_SIZE, WARM_UP, seconds]
+    def run(self, targets: Sequence[tuple[Address, Address]], rate: float, seconds: float,
+            pid: Optional[int] = None) -> LoadResult:
+        """Send `rate` packets per second, evenly over the calls, of which `targets` has where their caller and callee
+        send. `pid` is the relay's process, if there is one."""
+        descriptors = [self._caller.fileno(), self._callee.fileno()]
+        arguments = [*descriptors, rate, PACKET_SIZE, WARM_UP, seconds, pid or 0,
+                     -1 if self._watched is None else self._watched]
         lines = "".join(f"{to[0]} {to[1]} {back[0]} {back[1]}\n" for to, back in targets)
-        with on_core(self._core):
-            process = subprocess.Popen([*self._command, *map(str, arguments)], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, pass_fds=descriptors, text=True)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with process:
-            process.stdin.write(lines)
-            process.stdin.close()
-            if process.stdout.readline() != "begin\n":
-                raise RuntimeError("the load generator failed")
-            before = cpu_seconds(pid) if pid else 0.0
-            text = process.stdout.readline()
-            used = cpu_seconds(pid) - before if pid else None
-        return LoadResult(**json.loads(text), seconds=seconds, cpu_seconds=used)
+        bystanders = Bystanders()
+        done = subprocess.run([*self._command, *map(str, arguments)], input=lines, stdout=subprocess.PIPE,
+                              pass_fds=descriptors, text=True, check=True, cwd=HERE.parent)
+        return LoadResult(**json.loads(done.stdout), rate=rate, has_process=pid is not None,
+                          steered=self._watched is not None, bystanders=bystanders.share())
 
 
-def _phone() -> socket.socket:
+def prepare() -> tuple[list[str], str]:
+    """The command of the generator, compiled if possible, and a word about it."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return [sys.executable, "-m", "bench.loadgen"], "Python (no cc here): it limits beyond 10,000 packets/s"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    program = BUILD / "loadgen"
+    subprocess.run([compiler, "-O2", "-Wall", "-o", str(program), str(HERE / "loadgen.c"), "-lm"], check=True)
+    return [str(program)], "C, compiled from bench/loadgen.c"
+
+
+def _phone(host: str) -> socket.socket:
     """All phones of one side."""
     phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     force = getattr(socket, "SO_RCVBUFFORCE", 33)  # beyond net.core.rmem_max, for root
@@ -124,7 +129,7 @@ def _phone() -> socket.socket:
         phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     for port in PHONE_PORTS:
         try:
-            phone.bind(("127.0.0.1", port))
+            phone.bind((host, port))
             return phone
         except OSError:
             continue  # taken

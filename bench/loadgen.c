@@ -1,19 +1,22 @@
 /* Open-loop load: both phones of many calls, one packet at a time and evenly paced, whatever the relay does.
  *
- *     loadgen CALLER_FD CALLEE_FD PER_SECOND SIZE WARM_UP SECONDS < targets
+ *     loadgen CALLER_FD CALLEE_FD RATE SIZE WARM_UP SECONDS RELAY_PID RELAY_CORE < targets
  *
  * The two descriptors are bound IPv4 UDP sockets: all callers send and receive on the first, all callees on the
  * second, so that a few system calls serve many packets and the generator is not what limits. Each line of
- * standard input is a call: "HOST PORT HOST PORT", where its caller and where its callee send. Each phone sends
- * PER_SECOND packets of SIZE bytes a second for WARM_UP seconds, which are not counted, and SECONDS seconds.
+ * standard input is a call: "HOST PORT HOST PORT", where its caller and where its callee send. All phones together
+ * send RATE packets of SIZE bytes a second for WARM_UP seconds, which are not counted, and SECONDS seconds, both
+ * rounded up so that each phone sends equally many. Then it waits until nothing has come for 100 ms.
  *
- * Prints "begin" when the warm-up is over and one line of JSON at the end. A packet that is not back at the other
- * phone within 100 ms is lost. Latency runs from just before the packet is sent until it has been read.
+ * Prints one line of JSON. A packet that is not at the other phone within 100 ms is lost. Latency runs from just
+ * before the packet is sent until it has been read. `relay_cpu` is the time that process RELAY_PID used (0: none),
+ * `core_busy` the time that core RELAY_CORE was not idle (-1: do not look), both while packets were counted.
  * The loop spins, because a sleeping generator would make the relay pay for waking it up.
  * bench/loadgen.py does the same, slowly, where there is no compiler.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,13 +24,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SEND_BATCH = 8, RECEIVE_BATCH = 64, LARGEST = 1500, RTP_HEADER = 12 };
-static const uint32_t MAGIC = 0x62656e63;
-static const int64_t SECOND = 1000000000, TOO_LATE = 100000000;
+static const int64_t SECOND = 1000000000, TOO_LATE = 100000000, GIVE_UP = 5000000000;
 
 /* What a packet carries behind its RTP header, in host byte order. */
 struct stamp { uint32_t magic, number; int64_t sent_at; };
+
+/* What relaying used, in seconds. */
+struct usage { double cpu, busy; pid_t relay; int core; };
 
 struct batch {
     int count;
@@ -38,6 +44,7 @@ struct batch {
 
 static struct batch outgoing[2], incoming;
 static int sockets[2];
+static uint32_t magic;                   /* of this process: nothing of an earlier run counts */
 static int size, streams;
 static struct sockaddr_in *targets;      /* by stream; stream 2n is the caller of call n, 2n + 1 the callee */
 static int64_t warm, total, next;        /* packets: not counted, planned, sent */
@@ -84,7 +91,7 @@ static void queue(int64_t time) {
     uint32_t turn = next / streams;
     struct batch *b = &outgoing[side];
     unsigned char *p = b->packets[b->count];
-    struct stamp stamp = {MAGIC, next, time};
+    struct stamp stamp = {magic, next, time};
     uint16_t sequence = htons(turn);
     uint32_t timestamp = htonl(turn * (size - RTP_HEADER)), ssrc = htonl(0x10000 + stream);
     p[0] = 0x80;
@@ -103,7 +110,7 @@ static void queue(int64_t time) {
 /* The warm-up ends when its last packet is sent; what arrives from then on is `arrived`. */
 static void account(const unsigned char *packet, int length, int side, int64_t time) {
     struct stamp stamp;
-    if (length != size || (memcpy(&stamp, packet + RTP_HEADER, sizeof stamp), stamp.magic != MAGIC)
+    if (length != size || (memcpy(&stamp, packet + RTP_HEADER, sizeof stamp), stamp.magic != magic)
         || stamp.number >= next || (int)(stamp.number & 1) == side) {
         strays++;
         return;
@@ -120,7 +127,8 @@ static void account(const unsigned char *packet, int length, int side, int64_t t
     back[stamp.number % streams]++;
 }
 
-static void receive(int side) {
+/* Whether any packet came, whatever it was. */
+static int receive(int side) {
     for (int i = 0; i < RECEIVE_BATCH; i++) {
         incoming.pieces[i] = (struct iovec){incoming.packets[i], LARGEST};
         incoming.headers[i].msg_hdr = (struct msghdr){.msg_iov = &incoming.pieces[i], .msg_iovlen = 1};
@@ -129,33 +137,66 @@ static void receive(int side) {
     int64_t time = now();
     for (int i = 0; i < count; i++)
         account(incoming.packets[i], incoming.headers[i].msg_len, side, time);
+    return count > 0;
+}
+
+/* Seconds of CPU the relay has used: the clock is that of clock_getcpuclockid(3). */
+static double relay_cpu(pid_t relay) {
+    clockid_t clock;
+    struct timespec t;
+    if (!relay || clock_getcpuclockid(relay, &clock) || clock_gettime(clock, &t))
+        return 0;
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Seconds a core has been idle. */
+static double core_idle(int core) {
+    char line[4096], name[16];
+    long long idle = 0, waiting = 0;
+    FILE *file = core < 0 ? NULL : fopen("/proc/stat", "r");
+    if (!file)
+        return 0;
+    snprintf(name, sizeof name, "cpu%d ", core);
+    while (fgets(line, sizeof line, file))
+        if (!strncmp(line, name, strlen(name)))
+            sscanf(line + strlen(name), "%*d %*d %*d %lld %lld", &idle, &waiting);
+    fclose(file);
+    return (double)(idle + waiting) / sysconf(_SC_CLK_TCK);
 }
 
 /* Send and receive all; returns how late the latest packet was sent, in nanoseconds. */
-static int64_t run(double interval) {
-    int64_t start = now(), latest = 0, last_sent = start;
+static int64_t run(double interval, struct usage *usage) {
+    int64_t start = now(), latest = 0, last_sent = start, last_came = start, began = start;
+    double cpu_before = 0, idle_before = 0;
     int begun = 0;
-    while (next < total || now() - last_sent < TOO_LATE) {
+    for (;;) {
         int64_t time = now();
+        if (next >= total && (time - (last_came > last_sent ? last_came : last_sent) > TOO_LATE
+                              || time - last_sent > GIVE_UP))
+            break;
+        if (!begun && next >= warm) {
+            begun = 1;
+            cpu_before = relay_cpu(usage->relay);
+            idle_before = core_idle(usage->core);
+            began = time = now();
+            start = time - (int64_t)(next * interval);  /* reading that took time, which is not made up for */
+        }
         for (int batch = 0; batch < SEND_BATCH && next < total; batch++) {
             int64_t late = time - start - (int64_t)(next * interval);
-            if (late < 0)
+            if (late < 0 || (!begun && next >= warm))
                 break;
-            if (late > latest && next >= warm)
+            if (late > latest && begun)
                 latest = late;
             queue(time);
             last_sent = time;
         }
         flush(0);
         flush(1);
-        if (!begun && next >= warm) {
-            begun = 1;
-            puts("begin");
-            fflush(stdout);
-        }
-        receive(0);
-        receive(1);
+        if (receive(0) | receive(1))
+            last_came = time;
     }
+    usage->cpu = relay_cpu(usage->relay) - cpu_before;
+    usage->busy = (now() - began) / 1e9 - (core_idle(usage->core) - idle_before);
     return latest;
 }
 
@@ -169,21 +210,23 @@ static double percentile(double share) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7)
+    if (argc != 9)
         return 2;
     sockets[0] = atoi(argv[1]);
     sockets[1] = atoi(argv[2]);
-    double per_second = atof(argv[3]), warm_up = atof(argv[5]), seconds = atof(argv[6]);
+    double rate = atof(argv[3]), warm_up = atof(argv[5]), seconds = atof(argv[6]);
+    struct usage usage = {0, 0, atoi(argv[7]), atoi(argv[8])};
     size = atoi(argv[4]);
+    magic = 0x62656e63 ^ (uint32_t)getpid() << 8;
     read_targets();
     if (!streams || size < RTP_HEADER + (int)sizeof(struct stamp) || size > LARGEST)
         return 2;
-    warm = (int64_t)(warm_up * per_second) * streams;
-    total = warm + (int64_t)(seconds * per_second) * streams;
+    warm = (int64_t)ceil(warm_up * rate / streams) * streams;
+    total = warm + (int64_t)ceil(seconds * rate / streams) * streams;
     seen = calloc(total, 1);
     back = calloc(streams, sizeof *back);
     latencies = calloc(total, sizeof *latencies);
-    int64_t latest = run(SECOND / (per_second * streams));
+    int64_t latest = run(SECOND / rate, &usage);
     qsort(latencies, received, sizeof *latencies, ascending);
     uint32_t fewest = UINT32_MAX;
     for (int stream = 0; stream < streams; stream++)
@@ -191,9 +234,9 @@ int main(int argc, char **argv) {
             fewest = back[stream];
     printf("{\"sent\": %lld, \"received\": %lld, \"arrived\": %lld, \"duplicates\": %lld, \"strays\": %lld, "
            "\"refused\": %lld, \"fewest\": %u, \"per_stream\": %lld, \"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f, "
-           "\"send_delay\": %.1f}\n",
+           "\"send_delay\": %.1f, \"relay_cpu\": %.6f, \"core_busy\": %.6f}\n",
            (long long)(total - warm), (long long)received, (long long)arrived, (long long)duplicates, (long long)strays,
            (long long)refused, fewest, (long long)((total - warm) / streams), percentile(0.5), percentile(0.99),
-           percentile(1), latest / 1e3);
+           percentile(1), latest / 1e3, usage.cpu, usage.busy);
     return 0;
 }

@@ -6,73 +6,85 @@ It manages some 10,000 packets/s; beyond that it is itself what limits, which `s
 from __future__ import annotations
 
 import json
+import math
+import os
 import socket
 import sys
 import time
 from array import array
+from pathlib import Path
 from struct import Struct
+
+from bench.cpu import TICK, cpu_seconds
 
 HEADER = Struct("!BBHII")
 STAMP = Struct("=IIq")  # magic, packet number, nanoseconds
-MAGIC = 0x62656E63
-TOO_LATE = 100_000_000  # nanoseconds
+TOO_LATE, GIVE_UP = 100_000_000, 5_000_000_000  # nanoseconds
 
 
 class Generator:
     """The phones of all calls: callers on the first socket, callees on the second."""
 
-    def __init__(self, sockets: list[socket.socket], targets: list[tuple[str, int]], per_second: float, size: int,
+    def __init__(self, sockets: list[socket.socket], targets: list[tuple[str, int]], rate: float, size: int,
                  warm_up: float, seconds: float) -> None:
         self.sockets = sockets
         self.targets = targets
         self.size = size
         self.filler = bytes(size - HEADER.size - STAMP.size)
+        self.magic = 0x62656E63 ^ os.getpid() << 8 & 0xFFFFFFFF  # nothing of an earlier run counts
         self.streams = len(targets)
-        self.interval = 1e9 / (per_second * self.streams)
-        self.warm = int(warm_up * per_second) * self.streams
-        self.total = self.warm + int(seconds * per_second) * self.streams
+        self.interval = 1e9 / rate
+        self.warm = math.ceil(warm_up * rate / self.streams) * self.streams
+        self.total = self.warm + math.ceil(seconds * rate / self.streams) * self.streams
         self.next = 0
         self.seen = bytearray(self.total)
         self.back = array("L", bytes(array("L").itemsize * self.streams))
         self.latencies = array("q")
         self.arrived = self.duplicates = self.strays = self.refused = 0
-        self.send_delay = 0.0
+        self.send_delay = self.relay_cpu = self.core_busy = 0.0
 
-    def run(self) -> None:
-        start = last_sent = time.monotonic_ns()
-        begun = False
-        while self.next < self.total or time.monotonic_ns() - last_sent < TOO_LATE:
+    def run(self, relay: int, core: int) -> None:
+        start = last_sent = last_came = time.monotonic_ns()
+        begun = 0
+        cpu_before = idle_before = 0.0
+        while True:
             now = time.monotonic_ns()
+            if self.next >= self.total and (now - max(last_sent, last_came) > TOO_LATE or now - last_sent > GIVE_UP):
+                break
+            if not begun and self.next >= self.warm:
+                cpu_before, idle_before = relay_cpu(relay), core_idle(core)
+                begun = now = time.monotonic_ns()
+                start = now - int(self.next * self.interval)  # reading that took time, which is not made up for
             late = now - start - self.next * self.interval
             if late >= 0 and self.next < self.total:
-                if self.next >= self.warm:
+                if begun:
                     self.send_delay = max(self.send_delay, late)
                 self.send(now)
                 last_sent = now
-            if not begun and self.next >= self.warm:
-                begun = True
-                print("begin", flush=True)
-            for side in (0, 1):
-                self.receive(side)
+            if self.receive(0) | self.receive(1):
+                last_came = now
+        self.relay_cpu = relay_cpu(relay) - cpu_before
+        self.core_busy = (time.monotonic_ns() - begun) / 1e9 - (core_idle(core) - idle_before)
 
     def send(self, now: int) -> None:
         turn, stream = divmod(self.next, self.streams)
         header = HEADER.pack(0x80, 0, turn & 0xFFFF, turn * (self.size - HEADER.size) & 0xFFFFFFFF, 0x10000 + stream)
-        packet = header + STAMP.pack(MAGIC, self.next, now) + self.filler
+        packet = header + STAMP.pack(self.magic, self.next, now) + self.filler
         self.next += 1
         try:
             self.sockets[stream & 1].sendto(packet, self.targets[stream])
         except OSError:
             self.refused += 1
 
-    def receive(self, side: int) -> None:
+    def receive(self, side: int) -> bool:
+        """Whether a packet came, whatever it was."""
         try:
             data = self.sockets[side].recv(2048)
         except OSError:
-            return
+            return False
         now = time.monotonic_ns()
         magic, number, sent_at = STAMP.unpack_from(data, HEADER.size) if len(data) == self.size else (0, 0, 0)
-        if magic != MAGIC or number >= self.next or number & 1 == side:
+        if magic != self.magic or number >= self.next or number & 1 == side:
             self.strays += 1
         elif self.seen[number]:
             self.duplicates += 1
@@ -82,6 +94,7 @@ class Generator:
             if number >= self.warm and now - sent_at <= TOO_LATE:
                 self.latencies.append(now - sent_at)
                 self.back[number % self.streams] += 1
+        return True
 
     def report(self) -> dict[str, float]:
         ordered = sorted(self.latencies)
@@ -91,18 +104,31 @@ class Generator:
         return {"sent": counted, "received": len(ordered), "arrived": self.arrived, "duplicates": self.duplicates,
                 "strays": self.strays, "refused": self.refused, "fewest": min(self.back),
                 "per_stream": counted // self.streams, "p50": p50, "p99": p99, "max": longest,
-                "send_delay": self.send_delay / 1e3}
+                "send_delay": self.send_delay / 1e3, "relay_cpu": self.relay_cpu, "core_busy": self.core_busy}
+
+
+def relay_cpu(relay: int) -> float:
+    return cpu_seconds(relay) if relay else 0.0
+
+
+def core_idle(core: int) -> float:
+    """Seconds a core has been idle."""
+    for line in Path("/proc/stat").read_text().splitlines() if core >= 0 else []:
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            return sum(map(int, ticks[3:5])) * TICK
+    return 0.0
 
 
 def main() -> None:
-    caller, callee, per_second, size, warm_up, seconds = map(float, sys.argv[1:])
+    caller, callee, rate, size, warm_up, seconds, relay, core = map(float, sys.argv[1:])
     sockets = [socket.socket(fileno=int(number)) for number in (caller, callee)]
     for each in sockets:
         each.setblocking(False)
     words = sys.stdin.read().split()
     targets = [(words[i], int(words[i + 1])) for i in range(0, len(words), 2)]
-    generator = Generator(sockets, targets, per_second, int(size), warm_up, seconds)
-    generator.run()
+    generator = Generator(sockets, targets, rate, int(size), warm_up, seconds)
+    generator.run(int(relay), int(core))
     print(json.dumps(generator.report()))
 
 

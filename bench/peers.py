@@ -1,7 +1,4 @@
-"""The relays that are compared, each started afresh for a measurement, on its core, in its own process.
-
-All of them listen for media on the wildcard address, because the wheel can do nothing else.
-"""
+"""What is compared, each started afresh for a measurement, on the relays' core, in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +8,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional, Union
 
 from bench.control import Address, Controller
 from bench.cpu import on_core
+from bench.network import Namespaces, Network
+from bench.ng import NgController
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV_PYTHON = ROOT / ".venv" / "bin" / "python"  # tests/interop/install.sh makes it and installs the wheel
@@ -27,7 +26,7 @@ START_TIMEOUT = 20  # seconds
 
 
 class RunningPeer:
-    """A relay that runs. `pid` is None for plain loopback, which nobody works for."""
+    """A relay that runs. `pid` is None for what the kernel does alone."""
 
     pid: Optional[int] = None
 
@@ -35,46 +34,38 @@ class RunningPeer:
         """Where the caller and where the callee are to send."""
         return callee, caller
 
-    def close_call(self, number: int) -> None:
-        pass
-
 
 class RunningProxy(RunningPeer):
-    """A relay that obeys rtpproxy's control protocol."""
+    """A relay that obeys a controller."""
 
-    def __init__(self, pid: int, controller: Controller) -> None:
+    def __init__(self, pid: int, controller: Union[Controller, NgController], start_seconds: float) -> None:
+        """`start_seconds` is how long it took from the start of its process until it answered."""
         self.pid: int = pid
         self.controller = controller
+        self.start_seconds = start_seconds
 
     def open_call(self, number: int, caller: Address, callee: Address) -> tuple[Address, Address]:
         return self.controller.open_call(number, caller, callee)
 
-    def close_call(self, number: int) -> None:
-        self.controller.close_call(number)
-
 
 class Peer:
-    """Something to compare. `missing` says why it cannot be; empty when it can."""
+    """Something to compare. Without relay of its own: the kernel forwards, or just has a loopback interface."""
 
-    name = "none (loopback only)"
-    missing = ""
+    name = "none (the kernel forwards)"
+    missing = ""  # why it cannot be compared
+    sets_up = False  # it can also be measured at setting up calls
+    settle_seconds = 0.0  # how long media must flow until it is at its best
 
     @contextmanager
-    def running(self, core: Optional[int]) -> Iterator[RunningPeer]:
-        """Start it on a core, stop it in the end."""
+    def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
+        """Start it on a core, stop it in the end. Raises RuntimeError if it does not start."""
         yield RunningPeer()
 
 
-class ProxyPeer(Peer):
-    """A peer that can also be measured at setting up calls."""
-
-    @contextmanager
-    def running(self, core: Optional[int]) -> Iterator[RunningProxy]:
-        raise NotImplementedError
-
-
-class OurProxy(ProxyPeer):
+class OurProxy(Peer):
     """This project, on one Python interpreter."""
+
+    sets_up = True
 
     def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
         """`python` is the interpreter, a path or a command."""
@@ -82,30 +73,46 @@ class OurProxy(ProxyPeer):
         self.missing = "" if found else f"{python} is not installed"
         self.name = f"ours ({_describe(found)})" if found else python
         self._python = found or ""
-        self._options = options
+        self._options = ["--fastpath", "off", *options]
 
     @contextmanager
-    def running(self, core: Optional[int]) -> Iterator[RunningProxy]:
+    def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "control")
             command = [self._python, str(ROOT / "rtpproxy.py"), "-f", "-F", "-d", "WARN", "-s", f"cunix:{path}",
-                       "-m", str(PORT_MIN), "-M", str(PORT_MAX), "-L", str(DESCRIPTORS),
+                       "-l", network.relay_host, "-m", str(PORT_MIN), "-M", str(PORT_MAX), "-L", str(DESCRIPTORS),
                        "-p", os.path.join(folder, "pid"), *self._options]
-            with on_core(core):
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            started = time.monotonic()
+            process = start(command, network, core)
             try:
-                controller = Controller(_connect(path, process))
+                controller = Controller(_connect(path, process), network.relay_host)
                 controller.ask("V")  # it serves
-                yield RunningProxy(process.pid, controller)
+                yield RunningProxy(process.pid, controller, time.monotonic() - started)
                 controller.close()
             finally:
-                _end(process)
+                end(process)
 
 
-class EngineWheel(ProxyPeer):
-    """The C engine of rtpproxy as the `rtp-io` wheel, in a process of its own (bench/engine.py)."""
+class FastPath(OurProxy):
+    """This project with its relay in the kernel."""
+
+    sets_up = False  # as it is without
+    settle_seconds = 11.0  # for 10 s after a command a stream may be taken over, and stays in user space
+
+    def __init__(self, python: str, network: Network) -> None:
+        super().__init__(python)
+        self.name = self.name.replace("ours", "ours, fast path", 1)
+        if not self.missing and not isinstance(network, Namespaces):
+            self.missing = "the fast path needs network namespaces"
+        self._options = ["--fastpath", "on"]
+
+
+class EngineWheel(Peer):
+    """The C engine of rtpproxy as the `rtp-io` wheel, in a process of its own (bench/engine.py). It listens on the
+    wildcard address and can do nothing else."""
 
     name = "C engine (rtp-io wheel)"
+    sets_up = True
 
     def __init__(self) -> None:
         installed = VENV_PYTHON.exists() and not subprocess.run(
@@ -113,31 +120,41 @@ class EngineWheel(ProxyPeer):
         self.missing = "" if installed else "the rtp-io wheel is not in .venv: run tests/interop/install.sh"
 
     @contextmanager
-    def running(self, core: Optional[int]) -> Iterator[RunningProxy]:
+    def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
         ours, theirs = socket.socketpair()
         with ours, tempfile.TemporaryDirectory() as folder:
             command = [str(VENV_PYTHON), str(ROOT / "bench" / "engine.py"), str(theirs.fileno()), str(PORT_MIN),
                        str(PORT_MAX)]
-            with on_core(core):
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=folder)
+            started = time.monotonic()
+            process = start(command, network, core, pass_fds=[theirs.fileno()], cwd=folder)
             theirs.close()
             try:
                 ours.settimeout(START_TIMEOUT)
                 _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
                 if not descriptors:
                     raise RuntimeError("the C engine did not start")
-                controller = Controller(socket.socket(fileno=descriptors[0]))
+                controller = Controller(socket.socket(fileno=descriptors[0]), network.relay_host)
                 controller.ask("V")
-                yield RunningProxy(process.pid, controller)
+                yield RunningProxy(process.pid, controller, time.monotonic() - started)
                 controller.close()
             finally:
-                _end(process)
+                end(process)
 
 
-def all_peers(pythons: Sequence[str]) -> list[Peer]:
-    """Ours on each of the interpreters, the C engine, and nobody."""
-    return [*map(OurProxy, pythons), EngineWheel(), Peer()]
+def start(command: list[str], network: Network, core: Optional[int], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a relay where relays are."""
+    with network.relay(), on_core(core):
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, **options)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _describe(python: str) -> str:
@@ -160,14 +177,5 @@ def _connect(path: str, process: subprocess.Popen[bytes]) -> socket.socket:
         except OSError:
             connection.close()
             if process.poll() is not None or time.monotonic() > give_up:
-                raise RuntimeError("the proxy did not start")
-            time.sleep(0.02)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+                raise RuntimeError("the proxy did not start") from None
+            time.sleep(0.005)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cpu import Cores, cpu_seconds
+from bench.network import Network
 from bench.peers import OurProxy, RunningProxy
 from bench.tables import Table, interval, number
 
@@ -53,7 +54,7 @@ def measure(python: str, cores: Cores, prompts: int, seconds: float) -> PromptsR
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rtpproxy-bench-"))
         Path(folder, "prompt.0").write_bytes(bytes(int(PROMPT_SECONDS / PACKET_TIME) * PACKET_BYTES))
-        proxy = stack.enter_context(OurProxy(python).running(cores.relay))
+        proxy = stack.enter_context(OurProxy(python).running(Network(), cores.relay))
         phones = [stack.enter_context(_phone()) for _ in range(prompts)]
         for index, phone in enumerate(phones):
             proxy.open_call(index, phone.getsockname(), ("127.0.0.1", 9))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -26,12 +26,18 @@ def machine() -> str:
             f"Linux {platform.release()}; {platform.python_implementation()} {platform.python_version()}")
 
 
-def write(tables: Sequence[Table], conditions: Sequence[str]) -> None:
-    """Replace the figures in the README."""
+def write(tables: Sequence[Table], charts: Mapping[str, str], conditions: Sequence[str]) -> None:
+    """Replace the figures in the README, and the plots beside it."""
     text = README.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{README} has no place for figures")
-    parts = ["\n".join(f"- {line}" for line in conditions) + "\n", *(table.markdown() for table in tables)]
+    folder = README.with_name("plots")
+    folder.mkdir(exist_ok=True)
+    for name, picture in charts.items():
+        (folder / f"{name}.svg").write_text(picture)
+    parts = ["\n".join(f"- {line}" for line in conditions) + "\n",
+             "Plots: " + ", ".join(f"[{name}](plots/{name}.svg)" for name in charts) + "\n",
+             *(table.markdown() for table in tables)]
     README.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{after}")

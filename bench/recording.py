@@ -14,6 +14,7 @@ from typing import Optional
 
 from bench.cpu import Cores
 from bench.load import LoadGenerator, LoadResult
+from bench.network import Network
 from bench.peers import OurProxy
 from bench.tables import Table, interval, number, ratio
 
@@ -22,18 +23,22 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "recorded, ad-hoc": ("-a", "-r"),
     "recorded, pcap": ("-a", "-P", "-r"),
 }
+PACKETS_PER_SECOND = 100  # of a call, both ways
+WARM_SECONDS = 3.0  # until streams have settled
 
 Runs = dict[str, list[LoadResult]]
 
 
-def measure(python: str, generator: LoadGenerator, cores: Cores, calls: int,
+def measure(python: str, load: LoadGenerator, network: Network, cores: Cores, calls: int,
             seconds: float) -> Iterable[tuple[str, LoadResult]]:
     """One round: each variant once. Raises RuntimeError when a recording lacks packets."""
     for name, options in VARIANTS.items():
         with tempfile.TemporaryDirectory(prefix="rtpproxy-bench-") as folder:
             proxy = OurProxy(python, (*options, folder) if options else ())
-            with proxy.running(cores.relay) as running:
-                result = generator.run(running, calls, seconds)
+            with proxy.running(network, cores.relay) as running:
+                targets = [running.open_call(number, load.caller, load.callee) for number in range(calls)]
+                load.run(targets, calls * PACKETS_PER_SECOND, WARM_SECONDS, running.pid)
+                result = load.run(targets, calls * PACKETS_PER_SECOND, seconds, running.pid)
             if options and sum(entry.stat().st_size for entry in os.scandir(folder)) < result.arrived * 172:
                 raise RuntimeError(f"{name}: packets are missing in the recordings")
         yield name, result
@@ -53,4 +58,4 @@ def table(calls: int, runs: Runs) -> Table:
 
 
 def _costs(results: Sequence[LoadResult]) -> list[Optional[float]]:
-    return [result.cpu_per_packet for result in results]
+    return [result.process_us for result in results]

@@ -1,39 +1,181 @@
-"""Measurement: relaying. CPU per packet, packets per second, loss and latency, by the number of calls."""
+"""Measurement: relaying. CPU per packet, latency and loss at given rates, and the highest rate without loss, each by
+the number of calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Callable, Optional
 
+from bench.control import Address
 from bench.cpu import Cores
-from bench.load import PACKETS_PER_SECOND, LoadGenerator, LoadResult
+from bench.load import LoadGenerator, LoadResult
+from bench.network import Network
 from bench.peers import Peer
-from bench.tables import Table, interval, number, ratio
+from bench.search import LADDER, highest
+from bench.svg import BarChart, LineChart
+from bench.tables import ABSENT, Figures, Table, number, quiet, ratio
 
-Runs = dict[Peer, list[LoadResult]]
-
-
-def measure(peers: Sequence[Peer], generator: LoadGenerator, cores: Cores, calls: int,
-            seconds: float) -> Iterable[tuple[Peer, LoadResult]]:
-    """One round: each peer once, one after the other."""
-    for peer in peers:
-        with peer.running(cores.relay) as running:
-            yield peer, generator.run(running, calls, seconds)
+LOST_PERCENT = 0.1  # less than that is next to nothing
+WARM_RATE, WARM_SECONDS = 20_000, 1.0  # before anything is measured: compilers, caches, the clock of the core
+FIRST_GUESS = 60_000  # packets/s
 
 
-def table(calls: int, runs: Runs, reference: Peer) -> Table:
-    """Medians over the rounds. The ratio is the median of those of the rounds, because in a round the machine is
-    about as fast for one peer as for the other."""
-    offered = calls * 2 * PACKETS_PER_SECOND
-    columns = ("relay", "us CPU/packet", "(min-max)", "x C engine", "packets/s", "lost %", "worst stream lost %",
-               "p50 us", "p99 us", "max us")
-    made = Table(f"Relaying {calls} calls, {offered:,} packets/s", columns)
-    for peer, results in runs.items():
-        cost = [r.cpu_per_packet for r in results]
-        made.add(peer.name, number(cost, 1), interval(cost, 1),
-                 ratio(cost, [r.cpu_per_packet for r in runs.get(reference, [])]),
-                 number([r.rate for r in results], 0), number([r.lost_percent for r in results], 2),
-                 number([r.worst_lost_percent for r in results], 2), number([r.p50 for r in results], 0),
-                 number([r.p99 for r in results], 0), number([r.max for r in results], 0))
-    delay = [r.send_delay for results in runs.values() for r in results]
-    made.note = f"The generator sent its latest packet {number(delay, 0)} us late (median of the runs)."
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure."""
+
+    calls: Sequence[int]  # ascending
+    rates: Sequence[int]  # packets/s
+    search_calls: Sequence[int]  # those at which the highest rate is looked for
+    seconds: float  # of each load
+    search_seconds: float  # of each load while searching
+
+
+@dataclass
+class Round:
+    """What one peer did in one round."""
+
+    loads: dict[tuple[int, int], LoadResult] = field(default_factory=dict)  # by rate and number of calls
+    best: dict[int, float] = field(default_factory=dict)  # highest rate, by number of calls
+    limited: bool = False  # by the generator, in the search
+
+
+Runs = dict[Peer, list[Round]]
+
+
+def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, plan: Plan,
+            before: Optional[Round]) -> Round:
+    """One round of one peer; `before` is its last round."""
+    made = Round()
+    with peer.running(network, cores.relay) as relay:
+        targets: list[tuple[Address, Address]] = []
+
+        def open_calls(count: int) -> None:
+            targets.extend(relay.open_call(n, load.caller, load.callee) for n in range(len(targets), count))
+
+        def search_passes(rate: float) -> bool:
+            for _attempt in range(2):  # one hiccup of the machine is no limit
+                result = load.run(targets[:count], rate, plan.search_seconds, relay.pid)
+                if result.lost_percent < LOST_PERCENT and not result.generator_limited:
+                    return True
+            made.limited |= result.generator_limited
+            return False
+
+        open_calls(max(plan.calls) if peer.settle_seconds else min(plan.calls))
+        load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds), relay.pid)
+        for count in plan.calls:
+            open_calls(count)
+            for rate in plan.rates:
+                made.loads[rate, count] = load.run(targets[:count], rate, plan.seconds, relay.pid)
+            if count in plan.search_calls:
+                guess = before.best[count] if before else FIRST_GUESS
+                made.best[count] = highest(search_passes, LADDER, guess)
     return made
+
+
+def tables(runs: Runs, reference: Peer, plan: Plan) -> list[Table]:
+    """Medians over the rounds. A ratio is the median of those of the rounds, because in a round the machine is about
+    as fast for one peer as for the other."""
+    made = [_best_table(runs, reference, plan)]
+    for rate in plan.rates:
+        made += [_cpu_table("the relay's process", lambda r: r.process_us, runs, reference, rate, plan),
+                 _cpu_table("the relay's core, the kernel's work included", lambda r: r.core_us, runs, reference, rate,
+                            plan),
+                 _latency_table(runs, rate, plan), _loss_table(runs, rate, plan)]
+    return [table for table in made if table]
+
+
+def charts(runs: Runs, plan: Plan) -> dict[str, str]:
+    """SVG pictures by name."""
+    made = {}
+    for rate in plan.rates:
+        thousands = f"{rate // 1000}k"
+        cpu = LineChart(f"CPU per packet at {rate:,} packets/s", "calls", "us of the relay's core")
+        latency = LineChart(f"Latency at {rate:,} packets/s, 99th percentile", "calls", "us", logarithmic=True)
+        for peer, rounds in runs.items():
+            for chart, value in ((cpu, _core_or_process), (latency, lambda r: r.p99)):
+                figures = [(count, _figures(rounds, rate, count, value)) for count in plan.calls]
+                chart.add(peer.name, figures)
+        made |= {f"cpu-{thousands}": cpu.svg(), f"latency-{thousands}": latency.svg()}
+    best = BarChart(f"Packets/s with less than {LOST_PERCENT} % lost")
+    for peer, rounds in runs.items():
+        for count in plan.search_calls:
+            best.add(f"{peer.name}, {count:,} calls", [each.best[count] for each in rounds])
+    return {**made, "packets": best.svg()}
+
+
+def _core_or_process(result: LoadResult) -> Optional[float]:
+    return result.core_us if result.steered else result.process_us
+
+
+def _figures(rounds: Sequence[Round], rate: int, count: int, value: Callable[[LoadResult], Optional[float]]) -> Figures:
+    """One of each round, None where it was disturbed."""
+    results = [each.loads[rate, count] for each in rounds]
+    return quiet([value(result) for result in results], [result.disturbed for result in results])
+
+
+def _columns(plan: Plan) -> list[str]:
+    return [f"{count:,} calls" for count in plan.calls]
+
+
+def _cpu_table(whose: str, value: Callable[[LoadResult], Optional[float]], runs: Runs, reference: Peer, rate: int,
+               plan: Plan) -> Table:
+    table = Table(f"{rate:,} packets/s: us CPU per packet of {whose} (x C engine)", ["relay", *_columns(plan)])
+    for peer, rounds in runs.items():
+        cells = []
+        for count in plan.calls:
+            own = _figures(rounds, rate, count, value)
+            times = ratio(own, _figures(runs.get(reference, []), rate, count, value), 2)
+            cells.append(number(own, 1) + (f" ({times})" if times != ABSENT else ""))
+        if set(cells) != {ABSENT}:
+            table.add(peer.name, *cells)
+    return table
+
+
+def _latency_table(runs: Runs, rate: int, plan: Plan) -> Table:
+    table = Table(f"{rate:,} packets/s: latency in us, p50 / p99 / max", ["relay", *_columns(plan)])
+    delays, disturbed, total = [], 0, 0
+    for peer, rounds in runs.items():
+        cells = []
+        for count in plan.calls:
+            parts = [_figures(rounds, rate, count, value) for value in _latencies]
+            cells.append(" / ".join(number(part, 0) for part in parts))
+        table.add(peer.name, *cells)
+        results = [each.loads[rate, count] for each in rounds for count in plan.calls]
+        delays += [result.send_delay for result in results]
+        disturbed += sum(result.disturbed for result in results)
+        total += len(results)
+    table.note = (f"The generator sent its latest packet {number(delays, 0)} us late (median of the runs). "
+                  f"{disturbed} of {total} runs were disturbed by other work on the machine.")
+    return table
+
+
+_latencies: Sequence[Callable[[LoadResult], float]] = (lambda r: r.p50, lambda r: r.p99, lambda r: r.max)
+
+
+def _loss_table(runs: Runs, rate: int, plan: Plan) -> Table:
+    """Only those that lost something."""
+    table = Table(f"{rate:,} packets/s: lost % (of the stream that fared worst)", ["relay", *_columns(plan)])
+    for peer, rounds in runs.items():
+        cells = [number(_figures(rounds, rate, count, lambda r: r.lost_percent), 2)
+                 + f" ({number(_figures(rounds, rate, count, lambda r: r.worst_lost_percent), 0)})"
+                 for count in plan.calls]
+        if set(cells) != {"0.00 (0)"}:
+            table.add(peer.name, *cells)
+    return table
+
+
+def _best_table(runs: Runs, reference: Peer, plan: Plan) -> Table:
+    table = Table(f"Packets/s with less than {LOST_PERCENT} % lost (x C engine)",
+                  ["relay", *(f"{count:,} calls" for count in plan.search_calls)])
+    for peer, rounds in runs.items():
+        cells = []
+        for count in plan.search_calls:
+            own = [each.best[count] for each in rounds]
+            times = ratio(own, [each.best[count] for each in runs.get(reference, [])], 1)
+            mark = ">= " if all(each.limited for each in rounds) else ""
+            cells.append(mark + number(own, 0) + (f" ({times})" if times != ABSENT else ""))
+        table.add(peer.name, *cells)
+    table.note = ">=: the generator was the limit."
+    return table

@@ -22,10 +22,15 @@ def interval(figures: Figures, decimals: int) -> str:
     return f"{min(known):,.{decimals}f}-{max(known):,.{decimals}f}" if known else ABSENT
 
 
-def ratio(figures: Figures, reference: Figures) -> str:
+def ratio(figures: Figures, reference: Figures, decimals: int) -> str:
     """The median of the rounds' own ratios."""
     pairs = [own / other for own, other in zip(figures, reference) if own is not None and other]
-    return f"{median(pairs):.2f}" if pairs else ABSENT
+    return f"{median(pairs):.{decimals}f}" if pairs else ABSENT
+
+
+def quiet(figures: Figures, disturbed: Sequence[bool]) -> Figures:
+    """Without those of disturbed rounds, unless there are no others."""
+    return figures if all(disturbed) else [None if bad else figure for figure, bad in zip(figures, disturbed)]
 
 
 class Table:
@@ -35,6 +40,10 @@ class Table:
         self.title = title
         self.note = ""
         self._rows: list[Sequence[str]] = [columns]
+
+    def __bool__(self) -> bool:
+        """There is something in it."""
+        return len(self._rows) > 1
 
     def add(self, *row: str) -> None:
         self._rows.append(row)
