@@ -447,7 +447,7 @@ buildTiles();
 buildControls();
 addEventListener("hashchange", () => { refresh(); if (place().session) scrollTo(0, 0); });
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && place().session) history.length > 1 ? history.back() : go({session: null});
+  if (event.key === "Escape" && place().session) go({session: null});
   if (event.key === "/" && document.activeElement === document.body && !place().session) {
     event.preventDefault();
     byId("search").focus();

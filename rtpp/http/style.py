@@ -6,7 +6,7 @@ anything alone: each state has its word. On a narrow screen a row of the table b
 
 from __future__ import annotations
 
-STYLE = """
+STYLE = r"""
 :root {
   --page: #f6f7f8; --card: #ffffff; --line: #dfe3e6; --hover: #eef2f4; --text: #1b2328; --soft: #586670;
   --accent: #0b6e74; --area: #0b6e741f; --good: #23744a; --warn: #8a5a00; --bad: #b3261e;
@@ -105,8 +105,8 @@ th button:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; 
 th button:hover { color: var(--text); }
 th button::after { content: ""; display: inline-block; width: 0.9em; margin-left: 0.2em; text-align: center; }
 th[aria-sort] { color: var(--text); }
-th[aria-sort="descending"] button::after { content: "\\2193"; }
-th[aria-sort="ascending"] button::after { content: "\\2191"; }
+th[aria-sort="descending"] button::after { content: "\2193"; }
+th[aria-sort="ascending"] button::after { content: "\2191"; }
 .number { text-align: right; white-space: nowrap; }
 th.number button::after { margin-left: 0; width: 0; overflow: visible; }
 th.number[aria-sort] button::after { width: 0.9em; margin-left: 0.2em; }
@@ -145,7 +145,7 @@ td.state { white-space: nowrap; }
 #paging.single button { display: none; }
 
 #session > p:first-child { margin-bottom: 0.75rem; }
-#back::before { content: "\\2190\\00a0"; }
+#back::before { content: "\2190\00a0"; }
 #session > header { margin-bottom: 1rem; }
 #session-title { font-family: var(--mono); font-size: 1.125rem; font-weight: 600; overflow-wrap: anywhere; }
 #session-facts { color: var(--soft); display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; align-items: center;

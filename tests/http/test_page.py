@@ -19,6 +19,10 @@ class PageTest(unittest.TestCase):
         self.assertNotIn("{style}", PAGE)
         self.assertNotIn("{script}", PAGE)
 
+    def test_has_no_control_characters(self) -> None:
+        """A browser would replace some of them, and the hashes would not hold."""
+        self.assertNotRegex(PAGE, r"[\x00-\x09\x0b-\x1f\x7f]")
+
     def test_needs_nothing_from_elsewhere(self) -> None:
         found = set(re.findall(r"https?://[^\"' )]+", PAGE))
         self.assertEqual(found, {"http://www.w3.org/2000/svg"}, "only the name of a format, which is never fetched")
