@@ -7,6 +7,7 @@ it here and to the scripts in pyproject.toml; a test compares the two.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -27,4 +28,7 @@ def main() -> None:
         name = DEFAULT
     if name == DEFAULT and sys.argv[1:2] and sys.argv[1] in PROGRAMS:
         name = sys.argv.pop(1)
-    importlib.import_module(PROGRAMS[name]).main()
+    gc.disable()  # while modules are loaded there is no garbage to collect
+    program = importlib.import_module(PROGRAMS[name])
+    gc.enable()
+    program.main()
