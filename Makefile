@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 VENV = .venv
+FASTPATH_TESTS = differential kamailio sipp sippy tshark
 
 MAN = $(PREFIX)/share/man
 UNITS ?= $(PREFIX)/lib/systemd/system
@@ -71,6 +72,11 @@ interop:
 	tests/interop/install.sh
 	$(VENV)/bin/python -m tests -j 1 tests/interop
 
+# Calls through SIP servers, and the comparison with the C engine, once more with all that can be relayed in the kernel.
+interop-fastpath:
+	tests/interop/install.sh
+	RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 $(FASTPATH_TESTS:%=tests/interop/test_%.py)
+
 bench:
 	$(PYTHON) -m bench
 
@@ -85,4 +91,4 @@ clean:
 	rm -rf build .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: all install uninstall deb rpm test interop bench demo lint clean
+.PHONY: all install uninstall deb rpm test interop interop-fastpath bench demo lint clean

@@ -10,21 +10,20 @@ import sys
 import unittest
 
 from bench.cpu import Cores
-from bench.load import HERE, LoadGenerator, LoadResult
-from bench.peers import RunningPeer
+from bench.load import LoadGenerator, LoadResult, prepare
+from bench.network import Network
+from bench.search import highest
 
-PER_SECOND, SIZE, SECONDS, CALLS = 50, 172, 0.2, 3
+RATE, SIZE, SECONDS, CALLS = 300, 172, 0.2, 3
 
 
 def run(command: list[str], targets: list[tuple[str, int]], phones: list[socket.socket]) -> dict[str, float]:
     """Run a generator without warm-up; `targets` are where caller and callee of each call send."""
     descriptors = [phone.fileno() for phone in phones]
     lines = "".join(f"{a[0]} {a[1]} {b[0]} {b[1]}\n" for a, b in zip(targets[::2], targets[1::2]))
-    done = subprocess.run([*command, *map(str, [*descriptors, PER_SECOND, SIZE, 0, SECONDS])], input=lines, text=True,
+    done = subprocess.run([*command, *map(str, [*descriptors, RATE, SIZE, 0, SECONDS, 0, -1])], input=lines, text=True,
                           stdout=subprocess.PIPE, pass_fds=descriptors, check=True)
-    begin, result = done.stdout.splitlines()
-    assert begin == "begin"
-    counts: dict[str, float] = json.loads(result)
+    counts: dict[str, float] = json.loads(done.stdout)
     return counts
 
 
@@ -32,9 +31,9 @@ class GeneratorTest(unittest.TestCase):
     """Both generators, in turn."""
 
     def setUp(self) -> None:
-        self.commands = [[sys.executable, str(HERE / "loadgen.py")]]
+        self.commands = [[sys.executable, "-m", "bench.loadgen"]]
         if shutil.which("cc"):
-            self.commands.append(LoadGenerator(Cores(None, None))._command)
+            self.commands.append(prepare()[0])
         self.phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for phone in self.phones:
             self.addCleanup(phone.close)
@@ -63,16 +62,27 @@ class GeneratorTest(unittest.TestCase):
 class LoadResultTest(unittest.TestCase):
     def test_derived_figures(self) -> None:
         result = LoadResult(sent=1000, received=900, arrived=950, duplicates=0, strays=0, refused=0, fewest=80,
-                            per_stream=100, p50=1.0, p99=2.0, max=3.0, send_delay=0.0, seconds=2.0, cpu_seconds=0.019)
+                            per_stream=100, p50=1.0, p99=2.0, max=3.0, send_delay=0.0, relay_cpu=0.019,
+                            core_busy=0.038, rate=500.0, has_process=True, steered=True, bystanders=0.1)
         self.assertAlmostEqual(result.lost_percent, 10.0)
         self.assertAlmostEqual(result.worst_lost_percent, 20.0)
-        self.assertAlmostEqual(result.rate, 450.0)
-        self.assertAlmostEqual(result.cpu_per_packet or 0, 20.0)
+        self.assertAlmostEqual(result.process_us or 0, 20.0)
+        self.assertAlmostEqual(result.core_us or 0, 40.0)
+        self.assertTrue(result.disturbed)
+        self.assertFalse(result.generator_limited)
 
     def test_whole_run_over_loopback(self) -> None:
-        result = LoadGenerator(Cores(None, None)).run(RunningPeer(), 2, 0.2)
-        self.assertEqual((result.sent, result.received, result.cpu_per_packet), (40, 40, None))
+        load = LoadGenerator(Cores(None, None), Network())
+        self.addCleanup(load.close)
+        result = load.run([(load.callee, load.caller)] * 2, 200, 0.2)
+        self.assertEqual((result.sent, result.received, result.process_us, result.core_us), (40, 40, None, None))
 
 
-if __name__ == "__main__":
-    unittest.main()
+class SearchTest(unittest.TestCase):
+    def test_highest(self) -> None:
+        steps = list(range(100))
+        for limit in (-1, 0, 1, 37, 98, 99):
+            for start in (0, 50, 99):
+                with self.subTest(limit=limit, start=start):
+                    found = highest(lambda step, limit=limit: step <= limit, steps, start)
+                    self.assertEqual(found, max(limit, 0))

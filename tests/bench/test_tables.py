@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from bench import readme
-from bench.tables import Table, interval, number, ratio
+from bench.tables import Table, interval, number, quiet, ratio
 
 
 class FiguresTest(unittest.TestCase):
@@ -22,10 +22,14 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(interval([None], 1), "-")
 
     def test_ratio_is_taken_within_rounds(self) -> None:
-        self.assertEqual(ratio([1.0, 10.0, 30.0], [2.0, 10.0, 20.0]), "1.00")
-        self.assertEqual(ratio([1.0, None], [0.5, 1.0]), "2.00")
-        self.assertEqual(ratio([1.0], [None]), "-")
-        self.assertEqual(ratio([1.0], []), "-")
+        self.assertEqual(ratio([1.0, 10.0, 30.0], [2.0, 10.0, 20.0], 2), "1.00")
+        self.assertEqual(ratio([1.0, None], [0.5, 1.0], 1), "2.0")
+        self.assertEqual(ratio([1.0], [None], 2), "-")
+        self.assertEqual(ratio([1.0], [], 2), "-")
+
+    def test_disturbed_rounds_are_left_out_if_others_suffice(self) -> None:
+        self.assertEqual(quiet([1.0, 2.0], [True, False]), [None, 2.0])
+        self.assertEqual(quiet([1.0, 2.0], [True, True]), [1.0, 2.0])
 
 
 class TableTest(unittest.TestCase):
@@ -47,14 +51,15 @@ class TableTest(unittest.TestCase):
             path = Path(folder, "README")
             path.write_text(f"above\n{readme.BEGIN}\nold\n{readme.END}\nbelow\n")
             with mock.patch.object(readme, "README", path):
-                readme.write([self.table], ["a condition"])
+                readme.write([self.table], {"speed": "<svg/>"}, ["a condition"])
                 once = path.read_text()
-                readme.write([self.table], ["a condition"])
+                readme.write([self.table], {"speed": "<svg/>"}, ["a condition"])
             self.assertEqual(path.read_text(), once)
         self.assertTrue(once.startswith("above\n"))
         self.assertTrue(once.endswith("below\n"))
         self.assertIn("- a condition", once)
         self.assertIn("### Speed", once)
+        self.assertIn("plots/speed.svg", once)
         self.assertNotIn("old", once)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from tests.interop.rig.control import client
 from tests.interop.rig.tools import ROOT, free_port, free_range, stop, wait_for
 
+EVERYWHERE = os.environ.get("RTPPROXY_OPTIONS", "").split()  # for all proxies of a run
 PROGRAM = [sys.executable, str(ROOT / "rtpproxy.py")]
 
 
@@ -43,7 +44,7 @@ class Proxy:
         self.arguments = [*(command_line or PROGRAM), "-f", "-F", "-d", "DBUG", "-p", f"{self.folder.name}/pid"]
         for spec in self.specs.values():
             self.arguments += ["-s", spec]
-        self.arguments += ["-m", str(first), "-M", str(last), *listen, *options]
+        self.arguments += ["-m", str(first), "-M", str(last), *listen, *options, *EVERYWHERE]
         self.connections = connections
         self.killed = False
 
