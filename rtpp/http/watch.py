@@ -40,8 +40,8 @@ PROXY_COLUMNS = ("sessions", "created", "rate", "loss", "jitter", "load", "ports
 class Side:
     """The trend of one leg's RTP: what came lately."""
 
-    __slots__ = ("_lost", "_received", "_sent", "average_jitter", "interval_loss", "interval_lost", "interval_sent", "jitter", "rate",
-                 "total_loss")
+    __slots__ = ("_lost", "_received", "_sent", "average_jitter", "interval_loss", "interval_lost", "interval_sent",
+                 "jitter", "rate", "total_loss")
 
     def __init__(self) -> None:
         self._received = self._sent = self._lost = 0
