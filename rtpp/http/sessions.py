@@ -15,7 +15,7 @@ from rtpp.http.diagnosis import PROBLEM_STATES, STATES, diagnose, state_of
 from rtpp.http.history import CALL_INTERVAL
 from rtpp.http.request import HttpError
 from rtpp.http.view import LegView, SessionView, codec_name, look_at, show
-from rtpp.http.watch import Ended, Entry, Side, Watch
+from rtpp.http.watch import UNKNOWN, Ended, Entry, Side, Watch
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
@@ -113,6 +113,11 @@ class Sessions:
         with self._table.lock:
             ended = {each.entry.number: each for each in self._watch.ended} if selection.ended else {}
             entries = [each.entry for each in ended.values()] if selection.ended else list(self._watch.entries.values())
+        for number, each in enumerate(ended.values()):
+            if each.entry.state == UNKNOWN:
+                each.entry.state = state_of(diagnose(each.view))
+            if number % SLICE == 0:
+                yield
         matching: list[Entry] = []
         for start in range(0, len(entries), SELECT_SLICE):
             matching += filter(selection.takes, entries[start : start + SELECT_SLICE])

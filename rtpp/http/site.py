@@ -42,7 +42,7 @@ class ProxySite:
             "/": lambda request: self._page,
             "/metrics": self._show_metrics,
             "/healthz": self._show_health,
-            "/status": lambda request: self._cached("/status", lambda: Response(200, JSON, self._status.json())),
+            "/status": self._show_status,
             "/sessions": self._list_sessions,
         }
 
@@ -80,6 +80,10 @@ class ProxySite:
         openmetrics = "application/openmetrics-text" in request.fields.get("accept", "")
         kind = OPENMETRICS_TYPE if openmetrics else PROMETHEUS_TYPE
         return self._cached(kind, lambda: Response(200, kind, self._metrics.text(openmetrics)))
+
+    def _show_status(self, request: Request) -> Answer:
+        self._watch.note_interest()
+        return self._cached("/status", lambda: Response(200, JSON, self._status.json()))
 
     def _show_health(self, request: Request) -> Answer:
         complaint = self._status.complaint()

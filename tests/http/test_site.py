@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import time
 import unittest
 from collections.abc import Generator
 from typing import Any
 
+from rtpp.http.diagnosis import diagnose, state_of
 from rtpp.http.metrics import FROM_COUNTERS, OPENMETRICS_TYPE, PROMETHEUS_TYPE
 from rtpp.http.parts import Parts
 from rtpp.http.request import HttpError, Request, parse
 from rtpp.http.response import Response
 from rtpp.http.site import ProxySite
+from rtpp.http.view import look_at
 from rtpp.log import writers
 from rtpp.modules.host import Modules
 from rtpp.session.notify import Notifier
@@ -22,6 +25,7 @@ from rtpp.stats import COUNTERS
 from tests.daemon.program import ROOT
 from tests.session.harness import Party, SessionTest, describe, rtp
 
+SEED = random.randrange(1 << 32)
 PRIVATE = ("10.0.0.7", 4000)
 SCRIPT = "<script>alert('\"&')</script>"
 
@@ -112,6 +116,27 @@ class Json(SiteCase):
         self.assertIsNotNone(row["ended"])
         self.assertEqual(row["caller"]["received"], 3)
         self.assertEqual(self.ask("/sessions/2").status, 404)
+
+    def test_a_state_that_is_told_without_a_diagnosis_is_the_diagnosed_one(self) -> None:
+        source = random.Random(SEED)
+        for number in range(40):
+            session = self.talk(f"call-{number}", source.randrange(1, 4))
+            session.created -= 60
+            stream = session.callee.rtp
+            stream.received = source.choice((0, 5, 5, 5))
+            for leg in session.legs:
+                leg.rtp.last_time = time.monotonic() - source.choice((0, 0, 0, 6))
+                leg.rtp.send_errors = source.choice((0, 0, 0, 500))
+                if source.random() < 0.1:
+                    leg.hold()
+            with self.table.lock:
+                entry = self.site._watch.entries[number + 1]
+                entry.measure(time.monotonic())
+                judged = entry.needs_judgement()
+                view = look_at(session, time.monotonic())
+                self.table.end(session, time.monotonic())
+            if not judged:
+                self.assertEqual(entry.state or "ok", state_of(diagnose(view)), f"seed {SEED}: {view}")
 
     def test_selecting(self) -> None:
         for number in range(12):
