@@ -194,7 +194,7 @@ class ConversationCase(unittest.TestCase):
         self.addCleanup(conversation.close)
         return conversation
 
-    def follow(self, conversation: Conversation, transcript: str) -> None:
+    def check_replies(self, conversation: Conversation, transcript: str) -> None:
         """Say each `command -> reply` line and compare; `#` begins a comment."""
         for line in transcript.strip().splitlines():
             line = line.partition("#")[0].strip()

@@ -12,7 +12,7 @@ class IdentityTest(ConversationCase):
 
     def test_media_numbers(self) -> None:
         talk = self.talk(nominal=42060)
-        self.follow(talk, """
+        self.check_replies(talk, """
             U mm ... f;1              -> 42060 127.0.0.1
             U mm ... f;2              -> 42062 127.0.0.1
             U mm ... f;1              -> 42060 127.0.0.1
@@ -38,7 +38,7 @@ class IdentityTest(ConversationCase):
         """)
 
     def test_last_media_number_counts(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U q ... f;1;2 -> 41000 127.0.0.1
             Q q t;2 f;1   -> 60 0 0 0 0
             Q q t;9;2 f   -> 60 0 0 0 0
@@ -47,7 +47,7 @@ class IdentityTest(ConversationCase):
         """)
 
     def test_nothing_is_a_wildcard(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U d ... f      -> 41000 127.0.0.1
             D d * *        -> E50
             U * * * * *    -> 41002 127.0.0.1
@@ -66,7 +66,7 @@ class IdentityTest(ConversationCase):
 
     def test_same_call_other_tags(self) -> None:
         """Sessions of one call are looked at in the order of their creation."""
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U c ... a     -> 41000 127.0.0.1
             U c ... b     -> 41002 127.0.0.1
             U c ... b a   -> 41004 127.0.0.1   # the older one, swapped
@@ -78,7 +78,7 @@ class AddressTest(ConversationCase):
     """Which address and port a reply names."""
 
     def test_one_address(self) -> None:
-        self.follow(self.talk("-l 127.0.0.1"), """
+        self.check_replies(self.talk("-l 127.0.0.1"), """
             U c 127.0.0.1 4000 f      -> 41000 127.0.0.1
             L c 127.0.0.1 4002 f t    -> 41002 127.0.0.1
             U c 127.0.0.1 4000 f t    -> 41000 127.0.0.1
@@ -91,7 +91,7 @@ class AddressTest(ConversationCase):
         """)
 
     def test_wildcard(self) -> None:
-        self.follow(self.talk("", nominal=45000), """
+        self.check_replies(self.talk("", nominal=45000), """
             U a ... f                 -> 45000
             L a ... f t               -> 45002
             U6 b ::1 4 f              -> E36
@@ -101,7 +101,7 @@ class AddressTest(ConversationCase):
         """)
 
     def test_other_local_address(self) -> None:
-        self.follow(self.talk("-l 127.0.0.1"), """
+        self.check_replies(self.talk("-l 127.0.0.1"), """
             Ul127.0.0.5 c ... f       -> 41000 127.0.0.5
             Ul127.0.0.5w d ... f      -> 41002 127.0.0.5
             U e ... f                 -> 41004 127.0.0.1
@@ -118,7 +118,7 @@ class AddressTest(ConversationCase):
 
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_ipv6_only(self) -> None:
-        self.follow(self.talk("-6 ::1", nominal=45000), """
+        self.check_replies(self.talk("-6 ::1", nominal=45000), """
             U6 b ::1 4 f              -> 45000 ::1 6
             U b ... f                 -> E36
             U c ... f                 -> E36
@@ -129,7 +129,7 @@ class AddressTest(ConversationCase):
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_family_met_before(self) -> None:
         """An address that a command used serves later commands that name only its family."""
-        self.follow(self.talk("-l 127.0.0.1"), """
+        self.check_replies(self.talk("-l 127.0.0.1"), """
             U6 a ::1 4 f              -> E36
             Ul[::1] b ... f           -> 41000 ::1 6
             U6 a ::1 4 f              -> 41002 ::1 6
@@ -138,7 +138,7 @@ class AddressTest(ConversationCase):
         """)
 
     def test_labels(self) -> None:
-        self.follow(self.talk("-l one@127.0.0.1 -l two@127.0.0.2=my.host.name", nominal=45000), """
+        self.check_replies(self.talk("-l one@127.0.0.1 -l two@127.0.0.2=my.host.name", nominal=45000), """
             U a ... f                 -> 45000 127.0.0.1
             Ul{one} c ... f           -> 45002 127.0.0.1
             Ul{two} c2 ... f          -> 45004 my.host.name
@@ -149,28 +149,28 @@ class AddressTest(ConversationCase):
 
     def test_same_address_twice(self) -> None:
         """Listed twice, the latest answers for the plain address."""
-        self.follow(self.talk("-l 127.0.0.1 -l a@127.0.0.2=first.text -l b@127.0.0.2=second.text"), """
+        self.check_replies(self.talk("-l 127.0.0.1 -l a@127.0.0.2=first.text -l b@127.0.0.2=second.text"), """
             Ul127.0.0.2 a ... f       -> 41000 second.text
             Ul{a} b ... f             -> 41002 first.text
         """)
 
     def test_advertised(self) -> None:
         """Our own rule: -A holds for the default address without bridging too, but a wildcard names no address."""
-        self.follow(self.talk("-l 127.0.0.1 -A 203.0.113.5"), """
+        self.check_replies(self.talk("-l 127.0.0.1 -A 203.0.113.5"), """
             U a ... f                 -> 41000 203.0.113.5
             Ul127.0.0.2 b ... f       -> 41002 127.0.0.2
         """)
-        self.follow(self.talk("-l 127.0.0.1=198.51.100.7 -A 203.0.113.5"), "U a ... f -> 41000 198.51.100.7")
-        self.follow(self.talk("-A 203.0.113.5"), "U a ... f -> 41000")
+        self.check_replies(self.talk("-l 127.0.0.1=198.51.100.7 -A 203.0.113.5"), "U a ... f -> 41000 198.51.100.7")
+        self.check_replies(self.talk("-A 203.0.113.5"), "U a ... f -> 41000")
 
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_advertised_ipv6(self) -> None:
-        self.follow(self.talk("-6 ::1=v6.example.net"), "U6 a ::1 4 f -> 41000 v6.example.net 6")
+        self.check_replies(self.talk("-6 ::1=v6.example.net"), "U6 a ::1 4 f -> 41000 v6.example.net 6")
 
 
 class BridgingTest(ConversationCase):
     def test_interfaces(self) -> None:
-        self.follow(self.talk("-l 127.0.0.1/127.0.0.2", nominal=45000), """
+        self.check_replies(self.talk("-l 127.0.0.1/127.0.0.2", nominal=45000), """
             U a ... f                 -> 45000 127.0.0.1
             L a ... f t               -> 45002 127.0.0.1
             Uei b ... f               -> 45004 127.0.0.1
@@ -192,14 +192,14 @@ class BridgingTest(ConversationCase):
         """)
 
     def test_advertised(self) -> None:
-        self.follow(self.talk("-l 127.0.0.1/127.0.0.2 -A 1.1.1.1/2.2.2.2", nominal=45000), """
+        self.check_replies(self.talk("-l 127.0.0.1/127.0.0.2 -A 1.1.1.1/2.2.2.2", nominal=45000), """
             Uei b ... f               -> 45000 1.1.1.1
             L b ... f t               -> 45002 2.2.2.2
         """)
 
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_two_families(self) -> None:
-        self.follow(self.talk("-l 127.0.0.1 -6 /::1", nominal=45000), """
+        self.check_replies(self.talk("-l 127.0.0.1 -6 /::1", nominal=45000), """
             Uei b ... f               -> 45000 127.0.0.1
             L6 b ::1 4 f t            -> 45000 ::1 6
             U6 d ::1 4 f              -> 45002 ::1 6
@@ -209,7 +209,7 @@ class BridgingTest(ConversationCase):
         """)
 
     def test_no_bridging(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             Ue a ... f -> E11
             Ui a ... f -> E12
         """)
@@ -239,7 +239,7 @@ class BridgingTest(ConversationCase):
 class PortTest(ConversationCase):
     def test_sequence_goes_round(self) -> None:
         """A released port is used again only when its turn comes."""
-        self.follow(self.talk(pairs=4), """
+        self.check_replies(self.talk(pairs=4), """
             U a ... f -> 41000 127.0.0.1
             D a f     -> 0
             U b ... f -> 41002 127.0.0.1
@@ -268,22 +268,22 @@ class PortTest(ConversationCase):
             self.assertEqual(talk.table.ports[2].free, 4)
 
     def test_one_pair_gives_nothing(self) -> None:
-        self.follow(self.talk(pairs=1), "U a ... f -> E72")
+        self.check_replies(self.talk(pairs=1), "U a ... f -> E72")
 
     def test_ports_of_the_timed_out_are_free(self) -> None:
         talk = self.talk("-l 127.0.0.1 -T 2", pairs=2)
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f   -> 41000 127.0.0.1
             L a ... f t -> 41002 127.0.0.1
             U b ... f   -> E72
         """)
         self.assertEqual(len(talk.wait(3)), 1)
-        self.follow(talk, "U b ... f -> 41000 127.0.0.1")
+        self.check_replies(talk, "U b ... f -> 41000 127.0.0.1")
 
 
 class DeleteTest(ConversationCase):
     def test_weak_and_strong(self) -> None:
-        self.follow(self.talk(pairs=40), """
+        self.check_replies(self.talk(pairs=40), """
             Uw w1 ... f     -> 41000 127.0.0.1
             Uw w1 ... t f   -> 41002 127.0.0.1
             Dw w1 f t       -> 0
@@ -315,7 +315,7 @@ class DeleteTest(ConversationCase):
         """)
 
     def test_lookup_sets_weak_only(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U a ... f    -> 41000 127.0.0.1
             Lw a ... f t -> 41002 127.0.0.1
             D a f        -> 0
@@ -326,7 +326,7 @@ class DeleteTest(ConversationCase):
         """)
 
     def test_exact_match_ends_the_walk(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U a ... f;1     -> 41000 127.0.0.1
             U a ... f;2     -> 41002 127.0.0.1
             D a f g         -> 0                      # both: the tag without number means all media
@@ -349,7 +349,7 @@ class DeleteTest(ConversationCase):
 
     def test_delete_all(self) -> None:
         talk = self.talk()
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f   -> 41000 127.0.0.1
             Uw b ... f  -> 41002 127.0.0.1
             L b ... f t -> 41004 127.0.0.1
@@ -369,13 +369,13 @@ class RefusedTest(ConversationCase):
 
     def test_refused_update(self) -> None:
         talk = self.talk()
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a 127.0.0.1 4000 f    -> 41000 127.0.0.1
             L a 127.0.0.1 4002 f t  -> 41002 127.0.0.1
         """)
         (session,) = talk.table.call("a")
         before = [(stream.latch.remote, stream.destination) for stream in session.streams]
-        self.follow(talk, """
+        self.check_replies(talk, """
             U6 a ::1 5000 f               -> E36
             U a 999.1.1.1 5000 f          -> E37
             U a 127.0.0.1 http f          -> E37
@@ -389,9 +389,9 @@ class RefusedTest(ConversationCase):
 
     def test_draining(self) -> None:
         talk = self.talk()
-        self.follow(talk, "U a ... f -> 41000 127.0.0.1")
+        self.check_replies(talk, "U a ... f -> 41000 127.0.0.1")
         talk.executor.draining = True
-        self.follow(talk, """
+        self.check_replies(talk, """
             U b ... f     -> E99
             U b ... x f t -> E75                          # told before
             L a ... f t   -> 41002 127.0.0.1
@@ -454,7 +454,7 @@ class NotificationTest(ConversationCase):
         self.assertEqual(talk.say("L b ... f;1 t;1"), "41004 127.0.0.1")
 
     def test_order_of_errors(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U a ... f ns %%RTPP_NS_MSG%% -> E10
             U a ... f ns %25%25x         -> E75
             Uz0 a ... f ns tag%2         -> E10
@@ -467,7 +467,7 @@ class NotificationTest(ConversationCase):
             U a ... f                    -> 41000 127.0.0.1
             U a ... f ns tag             -> E75
         """)
-        self.follow(self.talk(self.OPTIONS), "U a ... f badsocket tag -> 41000 127.0.0.1")
+        self.check_replies(self.talk(self.OPTIONS), "U a ... f badsocket tag -> 41000 127.0.0.1")
 
 
 class TimeTest(ConversationCase):
@@ -531,7 +531,7 @@ class ConformanceTest(ConversationCase):
     def test_conversation(self) -> None:
         talk = self.talk("", nominal=23820, pairs=2)
         twenty = " ".join(map(str, range(20)))
-        self.follow(talk, f"""
+        self.check_replies(talk, f"""
             U                                      -> E1
             U id                                   -> E1
             U id ip                                -> E1

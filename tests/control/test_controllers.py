@@ -10,7 +10,7 @@ from tests.control.conversation import ConversationCase, has_ipv6
 
 class KamailioTest(ConversationCase):
     def test_calls(self) -> None:
-        self.follow(self.talk(nominal=48000, pairs=40), """
+        self.check_replies(self.talk(nominal=48000, pairs=40), """
             Uc0,8,101 basic@t 127.0.0.1 47000 ftag;1              -> 48000 127.0.0.1
             Lc0,101 basic@t 127.0.0.1 47002 ftag;1 ttag;1         -> 48002 127.0.0.1
             Q basic@t ftag;1 ttag                                 -> 60 0 0 0 0
@@ -48,18 +48,18 @@ class KamailioTest(ConversationCase):
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_bridging_of_families(self) -> None:
         """Flag x: IE with an IPv4 description, EI and 6 with an IPv6 one; 6 also with the address of an IPv4 sender."""
-        self.follow(self.talk("-l 127.0.0.1 -6 /::1", nominal=48000), """
+        self.check_replies(self.talk("-l 127.0.0.1 -6 /::1", nominal=48000), """
             UAIEc0,8,101 x@t 127.0.0.1 47000 ftag;1               -> 48000 ::1 6
             LAEI6c0,8,101 x@t ::1 47002 ftag;1 ttag;1             -> 48000 127.0.0.1
         """)
         talk = self.talk("-6 ::1", nominal=48000)
-        self.follow(talk, "U6c0,8,101 id ::1 47000 ftag;1 -> 48000 ::1 6")
+        self.check_replies(talk, "U6c0,8,101 id ::1 47000 ftag;1 -> 48000 ::1 6")
 
 
 class OpenSipsTest(ConversationCase):
     def test_calls(self) -> None:
         talk = self.talk("-l 127.0.0.1 -T 4 -n tcp:192.0.2.1:7000", nominal=48000)
-        self.follow(talk, """
+        self.check_replies(talk, """
             Uc0,8,101 id@h 192.0.2.10 4000 ftag;1                 -> 48000 127.0.0.1
             Uc0,8 id@h 192.0.2.10 4000 ftag;1 tcp:192.0.2.1:7000 T1a2b.3c4d        -> 48000 127.0.0.1
             Uc0,8 id@h 192.0.2.10 4000 ftag;1 ttag;1 tcp:192.0.2.1:7000 T1a2b.3c4d -> 48000 127.0.0.1
@@ -91,7 +91,7 @@ class OpenSipsTest(ConversationCase):
     @unittest.skipUnless(has_ipv6(), "no IPv6 here")
     def test_copy_to_ipv6(self) -> None:
         """Without brackets: the port is behind the last colon."""
-        self.follow(self.talk("-6 ::1", nominal=48000), """
+        self.check_replies(self.talk("-6 ::1", nominal=48000), """
             U6 id@h ::1 4000 ftag;1                               -> 48000 ::1 6
             C id@h udp:::1:6000 ftag;1                            -> 0
         """)
@@ -108,7 +108,7 @@ class OpenSipsTest(ConversationCase):
 class SippyTest(ConversationCase):
     def test_calls(self) -> None:
         talk = self.talk("-l 127.0.0.1 -T 10 -n /run/b.sock", nominal=48000)
-        self.follow(talk, """
+        self.check_replies(talk, """
             V                                                     -> 20040107
             VF 20071218                                           -> 1
             VF 20080403                                           -> 1

@@ -123,7 +123,7 @@ class FuzzTest(ConversationCase):
              b"session", b"0,8", b"nsess_created", b"ttl", b"x%41", b"tcp:127.0.0.1:7;a", b"\0", b"9" * 5000,
              b"\xff\xdb")
 
-    def say_and_check(self, commands: list[bytes], seed: int) -> None:
+    def check_answers(self, commands: list[bytes], seed: int) -> None:
         talk = self.talk("-l 127.0.0.1 -n tcp:127.0.0.1:7", pairs=60)
         for number, command in enumerate(commands):
             reply = talk.say(command)
@@ -144,13 +144,13 @@ class FuzzTest(ConversationCase):
             source = random.Random(seed)
             commands = [bytes(source.choice(self.ALPHABET) for _ in range(source.randrange(80))) for _ in range(700)]
             commands += [source.randbytes(source.randrange(200)) for _ in range(300)]
-            self.say_and_check(commands, seed)
+            self.check_answers(commands, seed)
 
     def test_random_words(self) -> None:
         for seed in SEEDS:
             source = random.Random(seed)
             commands = [b" ".join(source.choices(self.WORDS, k=source.randrange(1, 12))) for _ in range(1500)]
-            self.say_and_check(commands, seed)
+            self.check_answers(commands, seed)
 
     def test_broken_commands(self) -> None:
         """Good commands with a few bytes changed."""
@@ -167,7 +167,7 @@ class FuzzTest(ConversationCase):
                 for _ in range(source.randrange(3)):
                     command[source.randrange(len(command))] = source.choice(self.ALPHABET)
                 commands.append(bytes(command))
-            self.say_and_check(commands, seed)
+            self.check_answers(commands, seed)
 
     def test_huge_tokens(self) -> None:
         digits = b"9" * 8000
@@ -180,7 +180,7 @@ class FuzzTest(ConversationCase):
             (b"U c 127.0.0.1 4 f && S tos=", b""), (b"U c 127.0.0.1 4 f t && L 127.0.0.1 ", b""),
             (b"C c udp:127.0.0.1:", b" f"), (b"C c ", b" f"), (b"VF ", b""), (b"G ", b""), (b"Q c f t ", b""),
             (b"D ", b" f"), (b"R ", b" f"), (b"U c 127.0.0.1 4 f n ", b""), (b"U c 127.0.0.1 4 f n %41", b""))]
-        self.say_and_check(commands, 0)
+        self.check_answers(commands, 0)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class PlayTest(ConversationCase):
 
     def test_replies(self) -> None:
         prompt = self.prompt
-        self.follow(self.talk(), f"""
+        self.check_replies(self.talk(), f"""
             U a ... f                       -> 41000 127.0.0.1
             P a {prompt} session f t        -> E35
             Uc0,8 a ... f                   -> 41000 127.0.0.1
@@ -58,7 +58,7 @@ class PlayTest(ConversationCase):
     def test_counters(self) -> None:
         talk = self.talk()
         talk.say("U a ... f")
-        self.follow(talk, f"""
+        self.check_replies(talk, f"""
             G nplrs_created nplrs_destroyed -> 0 0
             P a {self.prompt} 0 f           -> 0
             G nplrs_created nplrs_destroyed -> 1 0

@@ -23,7 +23,7 @@ COUNTER_NAMES = [
 
 class QueryTest(ConversationCase):
     def test_forms(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U c ... f    -> 41000 127.0.0.1
             L c ... f t  -> 41002 127.0.0.1
             Q c f t                     -> 60 0 0 0 0
@@ -74,7 +74,7 @@ class QueryTest(ConversationCase):
                 phone.sendto(packet[:3] + bytes((count,)) + packet[4:], ("127.0.0.1", talk.real_port(41002)))
                 with talk.table.lock:
                     session.caller.rtp.handle(session.caller.rtp, talk.clock.now)
-        self.follow(talk, """
+        self.check_replies(talk, """
             Q c f t                       -> 60 3 0 0 3
             Q c t f                       -> 60 0 3 0 3
             Q c f t rtpa_nsent rtpa_nrcvd rtpa_ndups rtpa_nlost -> 3 3 0 0
@@ -102,7 +102,7 @@ class InfoTest(ConversationCase):
             self.assertEqual(talk.say(command), self.info(3, 1))
         for command in ("Il", "Ilb", "ibL"):
             self.assertEqual(talk.say(command), self.info(3, 1) + "\naverage load: 0.000000")
-        self.follow(talk, """
+        self.check_replies(talk, """
             Ix  -> E18
             Ibx -> E18
             I x -> E1
@@ -123,7 +123,7 @@ class StatisticsTest(ConversationCase):
         talk = self.talk()
         for _ in range(16):
             talk.say("V")
-        self.follow(talk, """
+        self.check_replies(talk, """
             Gv ncmds_rcvd nsess_created pps_in total_duration -> ncmds_rcvd=17 nsess_created=0 pps_in=0.000000 total_duration=0.000000
             G                      ->
             Gv                     ->
@@ -157,7 +157,7 @@ class StatisticsTest(ConversationCase):
     def test_sessions(self) -> None:
         talk = self.talk()
         names = "G nsess_created nsess_destroyed nsess_timeout nsess_complete nsess_nortp nsess_nortcp nsess_owrtp"
-        self.follow(talk, f"""
+        self.check_replies(talk, f"""
             U a ... f     -> 41000 127.0.0.1
             {names}       -> 1 0 0 0 0 0 0
             Un a ... f    -> 41002 127.0.0.1    # completes the session, though it has one leg
@@ -177,7 +177,7 @@ class StatisticsTest(ConversationCase):
         """)
         talk.say("U d ... f")
         talk.wait(61)
-        self.follow(talk, f"{names} -> 4 4 1 2 2 2 0")
+        self.check_replies(talk, f"{names} -> 4 4 1 2 2 2 0")
 
     def test_duration(self) -> None:
         talk = self.talk()
@@ -199,7 +199,7 @@ class StatisticsTest(ConversationCase):
                              f"{before + 1} {succeeded} {failed} {before} 0")
 
         check(0, 0)
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f       -> 41000 127.0.0.1
             U a ... f t && C nosuch a b -> 41000 127.0.0.1 && -1
             D nosuch f      -> E50
@@ -231,7 +231,7 @@ class VersionTest(ConversationCase):
            20260306, 20260308, 20260309)
 
     def test_version(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             V       -> 20040107
             v       -> 20040107
             V extra -> E1

@@ -36,7 +36,7 @@ class RecordTest(RecordingCase):
     def test_without_directory(self) -> None:
         talk = self.talk()
         talk.say("U a ... f")
-        self.follow(talk, """
+        self.check_replies(talk, """
             R a f      -> E50
             Rs a f     -> E50
             R nosuch f -> E50
@@ -51,7 +51,7 @@ class RecordTest(RecordingCase):
     def test_directory_that_is_not_there(self) -> None:
         talk = self.talk(f"-l 127.0.0.1 -r {self.directory}/missing")
         talk.say("U a ... f")
-        self.follow(talk, """
+        self.check_replies(talk, """
             R a f       -> E50
             C a name f  -> E65
             U b ... f   -> 41002 127.0.0.1
@@ -60,14 +60,14 @@ class RecordTest(RecordingCase):
     def test_recording_does_not_fail_the_call(self) -> None:
         """With -a a session that cannot be recorded is set up all the same."""
         talk = self.talk(f"-l 127.0.0.1 -a -r {self.directory}/missing")
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f   -> 41000 127.0.0.1
             L a ... f t -> 41002 127.0.0.1
         """)
 
     def test_two_files(self) -> None:
         talk = self.prepared()
-        self.follow(talk, """
+        self.check_replies(talk, """
             R a f      -> 0
             R a f      -> 0              # once more: fine with two files
             Rs a f     -> 0              # s needs -P
@@ -75,7 +75,7 @@ class RecordTest(RecordingCase):
             R a x y    -> E50
         """)
         self.assertEqual(self.files(4), ["a=f.a.rtcp", "a=f.a.rtp", "a=f.o.rtcp", "a=f.o.rtp"])
-        self.follow(talk, """
+        self.check_replies(talk, """
             N a f      -> 0
             N a f      -> E50
             Na a f     -> 0              # the other leg, too
@@ -90,7 +90,7 @@ class RecordTest(RecordingCase):
 
     def test_single_file(self) -> None:
         talk = self.prepared("-P")
-        self.follow(talk, """
+        self.check_replies(talk, """
             Rs a f     -> 0
             Rs a f     -> E50            # once more: refused with a single file
         """)
@@ -99,7 +99,7 @@ class RecordTest(RecordingCase):
     def test_media_of_a_call(self) -> None:
         """R and N act on all media of a call; each has files of its own."""
         talk = self.prepared()
-        self.follow(talk, """
+        self.check_replies(talk, """
             U b ... f;1 -> 41004 127.0.0.1
             U b ... f;2 -> 41006 127.0.0.1
             U b ... f;3 -> 41008 127.0.0.1
@@ -154,7 +154,7 @@ class CopyTest(RecordingCase):
                 self.assertEqual(talk.table.ports[socket.AF_INET].free, 4)
 
     def test_source_address(self) -> None:
-        self.follow(self.prepared(), """
+        self.check_replies(self.prepared(), """
             Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
             C a udp:127.0.0.1:3000 f t  -> 0
             Cp a udp:127.0.0.1:3000 t f -> 41006 127.0.0.1   # each leg has a pair of its own
@@ -167,7 +167,7 @@ class CopyTest(RecordingCase):
     def test_source_address_of_a_leg_that_is_recorded(self) -> None:
         """It stays recorded and nothing is copied; the port in the reply is free again."""
         talk = self.prepared()
-        self.follow(talk, """
+        self.check_replies(talk, """
             R a f t                     -> 0
             Cp a udp:127.0.0.1:3000 f t -> 41004 127.0.0.1
             C a udp:127.0.0.1:3000 f t  -> 0
@@ -178,7 +178,7 @@ class CopyTest(RecordingCase):
     def test_source_address_behind_a_wildcard(self) -> None:
         """What the recorder will see, not the address that was bound."""
         talk = self.talk("-l 0.0.0.0")
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f                   -> 41000
             Cp a udp:127.0.0.1:3000 f   -> 41002 127.0.0.1
             D a f                       -> 0
@@ -186,7 +186,7 @@ class CopyTest(RecordingCase):
 
     def test_files(self) -> None:
         talk = self.prepared()
-        self.follow(talk, """
+        self.check_replies(talk, """
             C a name f t  -> 0
             C a name2 f t -> 0               # copied already: nothing changes
             N a f         -> 0

@@ -15,7 +15,7 @@ def tos_of(bound: object) -> int:
 
 class ResultTest(ConversationCase):
     def test_both_legs_at_once(self) -> None:
-        self.follow(self.talk(nominal=44000), """
+        self.check_replies(self.talk(nominal=44000), """
             U s1 127.0.0.1 4000 f t && L 127.0.0.1 5000 -> 44000 127.0.0.1 && 44002 127.0.0.1
             U s2 127.0.0.1 4000 f && S ttl=30           -> 44004 127.0.0.1
             U s5 127.0.0.1 4000 f t && C nosuch f t     -> 44006 127.0.0.1 && -1
@@ -37,7 +37,7 @@ class ResultTest(ConversationCase):
 
     def test_delete_takes_every_medium_of_its_tag(self) -> None:
         """The session's own tag is the from-tag of a D: without a media number it stands for all of them."""
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U a ... f;2     -> 41000 127.0.0.1
             U a ... f;1 && D -> 41002 127.0.0.1
             Q a f;2         -> 60 0 0 0 0
@@ -47,7 +47,7 @@ class ResultTest(ConversationCase):
 
     def test_faults(self) -> None:
         talk = self.talk(nominal=44000)
-        self.follow(talk, """
+        self.check_replies(talk, """
             U s2 ... f && Sx ttl=5  -> 44000 127.0.0.1
             U s3 ... f && Srr ttl=5 -> E3
             U s3 ... f && S tos=0   -> E3
@@ -65,7 +65,7 @@ class ResultTest(ConversationCase):
 
     def test_failing_lookup(self) -> None:
         talk = self.talk(pairs=2)
-        self.follow(talk, """
+        self.check_replies(talk, """
             U a ... f                               -> 41000 127.0.0.1
             U b ... f t && Ll8.8.8.8 127.0.0.1 4    -> 41002 127.0.0.1 && -1
             U b ... f t && L 127.0.0.1 4 && S ttl=5 -> 41002 127.0.0.1 && -1
@@ -74,7 +74,7 @@ class ResultTest(ConversationCase):
 
     def test_delete(self) -> None:
         """As D with the session's own tag: clears a flag, and the session goes when none is left."""
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U a ... f              -> 41000 127.0.0.1
             Q a f && Dw            -> 60 0 0 0 0
             Q a f && D             -> 60 0 0 0 0
@@ -180,7 +180,7 @@ class SetTest(ConversationCase):
 
 class CopyTest(ConversationCase):
     def test_source(self) -> None:
-        self.follow(self.talk(), """
+        self.check_replies(self.talk(), """
             U src ... f                      -> 41000 127.0.0.1
             L src ... f t                    -> 41002 127.0.0.1
             U rec ... a b && C src f t       -> 41004 127.0.0.1

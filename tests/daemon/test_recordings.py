@@ -39,9 +39,9 @@ class KilledTest(RecordingCase):
     def test_what_was_written_stays_readable_and_is_moved_at_the_next_start(self) -> None:
         for options in ("", "-P"):
             with self.subTest(options=options):
-                self.kill_and_start(f"-r {self.records} -S {self.spooled} -R {options}")
+                self.check_after_kill(f"-r {self.records} -S {self.spooled} -R {options}")
 
-    def kill_and_start(self, options: str) -> None:
+    def check_after_kill(self, options: str) -> None:
         program, client = self.start(options)
         call = self.call(client)
         self.assertEqual(client.ask("R call from to"), "0")

@@ -238,6 +238,7 @@ class BadClients(ServerCase):
         client = self.client()
         client.send(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
         self.wait_for(lambda: not self.server._connections)
+        self.assertFalse(self.server._connections)
 
     def test_an_idle_connection_is_closed(self) -> None:
         self.shorten("IDLE_SECONDS", 0.1)
@@ -250,6 +251,7 @@ class BadClients(ServerCase):
         client = self.client()
         client.send(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
         self.wait_for(lambda: self.site.abandoned == 1)
+        self.assertTrue(client.is_closed())
 
     def test_clients_that_hang_up(self) -> None:
         for data in (b"", b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /slices HTTP/1.1\r\nHost: a\r\n\r\n", b"GE"):

@@ -59,16 +59,16 @@ class CommandsTest(unittest.TestCase):
 
 class PacketsTest(unittest.TestCase):
     def test_random_packets(self) -> None:
-        self.exchange(PACKETS)
+        self.check_exchange(PACKETS)
 
     def test_sequence_numbers_that_wrap(self) -> None:
-        self.exchange(PACKETS // 3, wraps=True)
+        self.check_exchange(PACKETS // 3, wraps=True)
 
     def test_after_the_update_window(self) -> None:
         """Ten seconds after a command described a party, its leg takes fewer packets for a new source."""
-        self.exchange(PACKETS // 4, pause=10.3)
+        self.check_exchange(PACKETS // 4, pause=10.3)
 
-    def exchange(self, packets: int, wraps: bool = False, pause: float = 0.0) -> None:
+    def check_exchange(self, packets: int, wraps: bool = False, pause: float = 0.0) -> None:
         """`packets` to each side; with a pause after a third and after two thirds of them."""
         problems: list[str] = []
         with Twins() as twins:

@@ -33,12 +33,12 @@ class RecordingsTest(unittest.TestCase):
         self.engine = self.stack.enter_context(Oracle(*free_range()))
 
     def test_ipv4(self) -> None:
-        self.compare("127.0.0.1", "")
+        self.check_calls("127.0.0.1", "")
 
     def test_ipv6(self) -> None:
-        self.compare("::1", "6l[::1]")
+        self.check_calls("::1", "6l[::1]")
 
-    def compare(self, host: str, modifiers: str) -> None:
+    def check_calls(self, host: str, modifiers: str) -> None:
         phones = Media("caller", host), Media("callee", host)
         for phone in phones:
             self.addCleanup(phone.close)

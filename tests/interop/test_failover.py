@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Optional
 
 from tests.interop.rig.call import hang_up, set_up, talk
-from tests.interop.rig.checks import no_session
+from tests.interop.rig.checks import check_no_session
 from tests.interop.rig.kamailio import Kamailio
 from tests.interop.rig.phone import Phone
 from tests.interop.rig.proxy import Proxy
@@ -72,7 +72,7 @@ class FailoverTest(unittest.TestCase):
 
         for call in calls:  # while it is dead: later Kamailio would tell it of calls that it never had
             hang_up(*call)
-        no_session(survivor)
+        check_no_session(survivor)
 
         victim.start()
         time.sleep(DISABLE + 0.2)
@@ -83,5 +83,5 @@ class FailoverTest(unittest.TestCase):
         for call in calls:
             talk(*call, 3)
             hang_up(*call)
-        no_session(victim)
-        no_session(survivor)
+        check_no_session(victim)
+        check_no_session(survivor)

@@ -271,6 +271,7 @@ class FastPathTest(unittest.TestCase):
         self.addCleanup(subprocess.run, ["ip", "-n", self.hosts.proxy, "route", "del", "203.0.113.0/24"], check=False)
         number = self.settle(proxy, call, number)
         self.talk(call, range(number, number + 100))
+        self.assertEqual(proxy.stop(), 0)
 
     def test_interface_that_goes_and_comes(self) -> None:
         proxy = self.proxy("--fastpath", "on", *BRIDGES["IPv4"][0])
@@ -281,6 +282,7 @@ class FastPathTest(unittest.TestCase):
             wait_for(lambda: not re.search(r"\bERR\b", proxy.log()), "no errors")
             time.sleep(0.5)
         self.settle(proxy, call, number)
+        self.assertEqual(proxy.stop(), 0)
 
     def test_off(self) -> None:
         proxy = self.proxy("--fastpath", "off", *BRIDGES["IPv4"][0])

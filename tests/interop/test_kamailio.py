@@ -10,7 +10,7 @@ import unittest
 from contextlib import ExitStack
 
 from tests.interop.rig.call import hang_up, renegotiate, set_up, talk
-from tests.interop.rig.checks import all_relayed, no_session
+from tests.interop.rig.checks import check_all_relayed, check_no_session
 from tests.interop.rig.kamailio import Kamailio
 from tests.interop.rig.phone import Phone
 from tests.interop.rig.proxy import Proxy
@@ -50,8 +50,8 @@ class CallTest(KamailioTest):
         talk(alice, bob, 20)
         hang_up(alice, bob)
         self.assertEqual(self.kamailio.statistics(alice.call_id)[1:], [20, 20, 40, 0])
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
         counted = proxy.counters("nsess_created", "nsess_complete", "nsess_nortp", "nsess_owrtp", "ncmds_errs")
         self.assertEqual(list(counted.values()), [1, 1, 0, 0, 0])
 
@@ -60,8 +60,8 @@ class CallTest(KamailioTest):
         set_up(alice, bob)
         talk(alice, bob)
         hang_up(bob, alice)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_two_media_streams(self) -> None:
         proxy, alice, bob = self.start(streams=2)
@@ -70,8 +70,8 @@ class CallTest(KamailioTest):
         self.assertEqual(proxy.sessions(), 2)
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_caller_moves_to_a_new_address(self) -> None:
         proxy, alice, bob = self.start()
@@ -83,8 +83,8 @@ class CallTest(KamailioTest):
         self.assertEqual((alice.media[0].target, bob.media[0].target), targets, "ports must not change")
         talk(bob, alice)  # the new address is used before it has sent anything
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_callee_moves_to_a_new_address(self) -> None:
         proxy, alice, bob = self.start()
@@ -96,8 +96,8 @@ class CallTest(KamailioTest):
         self.assertEqual((alice.media[0].target, bob.media[0].target), targets, "ports must not change")
         talk(alice, bob)
         hang_up(bob, alice)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_hold_and_resume(self) -> None:
         proxy, alice, bob = self.start()
@@ -108,8 +108,8 @@ class CallTest(KamailioTest):
         renegotiate(alice, bob, headers=R)
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_busy(self) -> None:
         proxy, alice, bob = self.start()
@@ -119,7 +119,7 @@ class CallTest(KamailioTest):
         bob.respond(486)
         alice.acknowledge(alice.expect("486"))
         bob.expect("ACK")
-        no_session(proxy)
+        check_no_session(proxy)
 
     def test_cancel(self) -> None:
         proxy, alice, bob = self.start()
@@ -135,7 +135,7 @@ class CallTest(KamailioTest):
         bob.respond(487)
         alice.acknowledge(alice.expect("487"))
         bob.expect("ACK")
-        no_session(proxy)
+        check_no_session(proxy)
 
     def test_many_calls_at_once(self) -> None:
         proxy, alice, bob = self.start()
@@ -147,8 +147,8 @@ class CallTest(KamailioTest):
             talk(caller, callee, 5)
         for caller, callee in calls:
             hang_up(caller, callee)
-        no_session(proxy)
-        all_relayed(proxy, *(phone for call in calls for phone in call))
+        check_no_session(proxy)
+        check_all_relayed(proxy, *(phone for call in calls for phone in call))
 
     def test_garbage_after_the_repacketising_flag(self) -> None:
         """With flag z and two streams Kamailio 5.6 puts uninitialised memory into the second command."""
@@ -161,7 +161,7 @@ class CallTest(KamailioTest):
             del phone.media[1:]
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
+        check_no_session(proxy)
 
     def media_port_is_the_proxys_first_stream(self, *phones: Phone) -> None:
         first, last = self.proxy.media_ports
@@ -175,8 +175,8 @@ class CallTest(KamailioTest):
         set_up(alice, bob, (("X-Rec", "1"), ("X-Play", "/nowhere/prompt"), ("X-Stop", "1")))
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
         self.assertEqual(proxy.command("V", self.kind), "20040107")
 
     def test_proxy_killed_and_restarted(self) -> None:
@@ -228,12 +228,12 @@ class BridgeTest(KamailioTest):
         return self.proxy
 
     def test_ipv6_caller_to_ipv4_callee(self) -> None:
-        self.call("::1", "127.0.0.1")
+        self.check_call("::1", "127.0.0.1")
 
     def test_ipv4_caller_to_ipv6_callee(self) -> None:
-        self.call("127.0.0.1", "::1")
+        self.check_call("127.0.0.1", "::1")
 
-    def call(self, caller_host: str, callee_host: str) -> None:
+    def check_call(self, caller_host: str, callee_host: str) -> None:
         proxy = self.start_bridge()
         alice, bob = self.phone("alice", caller_host), self.phone("bob", callee_host)
         set_up(alice, bob, (("X-Flags", "rx"),))
@@ -242,5 +242,5 @@ class BridgeTest(KamailioTest):
         self.assertEqual(hosts, [caller_host, callee_host])
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)

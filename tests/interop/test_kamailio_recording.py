@@ -13,7 +13,7 @@ from pathlib import Path
 from rtpp.recording.formats import open_recording
 from rtpp.rtp.packet import RtpPacket
 from tests.interop.rig.call import hang_up, renegotiate, set_up, talk
-from tests.interop.rig.checks import no_session
+from tests.interop.rig.checks import check_no_session
 from tests.interop.rig.media import Media
 from tests.interop.rig.phone import Phone
 from tests.interop.rig.tools import wait_for
@@ -76,7 +76,7 @@ class RecordedCallTest(KamailioTest):
         reports = [phone.media[0].send_report() for phone in (alice, bob)]
         self.assertEqual([phone.media[0].receive_report() for phone in (bob, alice)], reports)
         hang_up(alice, bob)
-        no_session(proxy)
+        check_no_session(proxy)
         for suffix, packets in ((".o.rtp", sent[0]), (".a.rtp", sent[1]), (".o.rtcp", reports[:1]),
                                 (".a.rtcp", reports[1:])):
             self.assert_recorded(f"{self.name(alice)}{suffix}", packets)
@@ -87,7 +87,7 @@ class RecordedCallTest(KamailioTest):
         sent = [stream.send(10) for stream in alice.media]
         self.assertEqual([stream.receive(10) for stream in bob.media], sent)
         hang_up(alice, bob)
-        no_session(proxy)
+        check_no_session(proxy)
         for number, packets in zip(("", ";2"), sent):
             self.assert_recorded(f"{self.name(alice)}{number}.o.rtp", packets)
 
@@ -100,7 +100,7 @@ class RecordedCallTest(KamailioTest):
         wait_for(lambda: proxy.counters("nplrs_destroyed")["nplrs_destroyed"] == 1, "the end of the prompt")
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
+        check_no_session(proxy)
         self.assertEqual(proxy.counters("npkts_played"), {"npkts_played": 10 * PASSES})
         self.wait_for_packets(alice, ".o.rtp", 10)
         self.wait_for_packets(alice, ".a.rtp", 10)  # no prompt
@@ -121,7 +121,7 @@ class RecordedCallTest(KamailioTest):
         self.drain(alice.media[0])
         talk(alice, bob)
         hang_up(alice, bob)
-        no_session(proxy)
+        check_no_session(proxy)
         self.wait_for_packets(alice, ".o.rtp", 15)
         self.wait_for_packets(alice, ".a.rtp", 10)  # without what was dropped
 

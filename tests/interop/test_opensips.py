@@ -127,7 +127,7 @@ class OpensipsWire:
 
 
 class ReplayTest(unittest.TestCase):
-    def replay(self, kind: str) -> None:
+    def check_replay(self, kind: str) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         media = {name: Media(name) for name in ("caller", "callee", "copy")}
@@ -145,22 +145,22 @@ class ReplayTest(unittest.TestCase):
             wire.close()
 
     def test_udp(self) -> None:
-        self.replay("udp")
+        self.check_replay("udp")
 
     def test_udp6(self) -> None:
-        self.replay("udp6")
+        self.check_replay("udp6")
 
     def test_tcp(self) -> None:
-        self.replay("tcp")
+        self.check_replay("tcp")
 
     def test_tcp6(self) -> None:
-        self.replay("tcp6")
+        self.check_replay("tcp6")
 
     def test_unix(self) -> None:
-        self.replay("unix")
+        self.check_replay("unix")
 
     def test_cunix(self) -> None:
-        self.replay("cunix")
+        self.check_replay("cunix")
 
 
 class NotificationTest(unittest.TestCase):

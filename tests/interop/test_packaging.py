@@ -103,7 +103,7 @@ class InstallTest(Case):
             self.assertIn(name, run(place / "bin" / name, "--help", cwd="/"))
 
     def test_completions_are_zsh(self) -> None:
-        run("zsh", "-n", "packaging/completions/_rtpproxy")
+        self.assertEqual(run("zsh", "-n", "packaging/completions/_rtpproxy"), "")
 
 
 class DebianTest(Case):

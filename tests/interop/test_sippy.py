@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from tests.interop.rig.b2bua import B2bua
 from tests.interop.rig.call import hang_up, renegotiate, set_up, talk
-from tests.interop.rig.checks import all_relayed, no_session
+from tests.interop.rig.checks import check_all_relayed, check_no_session
 from tests.interop.rig.phone import Phone
 from tests.interop.rig.proxy import Proxy
 from tests.interop.rig.tools import ROOT, program, wait_for
@@ -46,16 +46,16 @@ class B2buaTest(unittest.TestCase):
         proxy, alice, bob = self.start()
         talk(alice, bob, 20)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_two_streams_and_callee_hangs_up(self) -> None:
         proxy, alice, bob = self.start(streams=2)
         self.assertEqual(proxy.sessions(), 2)
         talk(alice, bob)
         hang_up(bob, alice)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_caller_moves_to_a_new_address(self) -> None:
         proxy, alice, bob = self.start()
@@ -64,8 +64,8 @@ class B2buaTest(unittest.TestCase):
         renegotiate(alice, bob)
         talk(bob, alice)
         hang_up(alice, bob)
-        no_session(proxy)
-        all_relayed(proxy, alice, bob)
+        check_no_session(proxy)
+        check_all_relayed(proxy, alice, bob)
 
     def test_phones_vanish(self) -> None:
         """No media for the TTL: the notification makes the B2BUA send BYE to both."""
@@ -74,7 +74,7 @@ class B2buaTest(unittest.TestCase):
         for phone in (alice, bob):
             phone.expect("BYE")
             phone.respond(200)
-        no_session(proxy)
+        check_no_session(proxy)
         self.assertEqual(proxy.counters("nsess_timeout"), {"nsess_timeout": 1})
 
     def test_phones_of_two_streams_vanish(self) -> None:
@@ -82,7 +82,7 @@ class B2buaTest(unittest.TestCase):
         for phone in (alice, bob):
             phone.expect("BYE")
             phone.respond(200)
-        no_session(proxy)
+        check_no_session(proxy)
 
 
 class ConnectedSocketB2buaTest(B2buaTest):
@@ -96,7 +96,7 @@ class ClientClassesTest(unittest.TestCase):
         for kind in ("udp", "udp6", "tcp", "tcp6", "unix", "cunix"):
             with self.subTest(kind=kind), Proxy(sockets=(kind,)) as proxy:
                 self.assertRegex(self.converse(proxy.spec(kind)), CONVERSATION)
-                no_session(proxy)
+                check_no_session(proxy)
 
     def converse(self, spec: str) -> str:
         script = [program("python"), str(ROOT / "tests/interop/rig/sippy_conversation.py"), spec]

@@ -6,7 +6,7 @@ import unittest
 from contextlib import ExitStack
 
 from tests.interop.rig.capture import Capture
-from tests.interop.rig.checks import no_session
+from tests.interop.rig.checks import check_no_session
 from tests.interop.rig.kamailio import Kamailio
 from tests.interop.rig.media import Media, rtp
 from tests.interop.rig.proxy import Proxy
@@ -22,7 +22,7 @@ class SippCallTest(unittest.TestCase):
             kamailio = stack.enter_context(Kamailio(proxy.spec()))
             capture = stack.enter_context(Capture("udp"))
             SippPair("caller", "callee", kamailio.address(), 50).run()
-            no_session(proxy)
+            check_no_session(proxy)
             sip = (f"udp.port=={kamailio.port},sip",)
             streams = capture.rtp_streams(sip)
             self.assertEqual([(stream.packets, stream.lost) for stream in streams], [(50, 0)] * 4, streams)

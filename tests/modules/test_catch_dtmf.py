@@ -115,7 +115,7 @@ class CatchDtmfTest(ConversationCase):
         ):
             with self.subTest(arguments):
                 self.assertEqual(conversation.say(with_target + arguments), f"41000 127.0.0.1{result}")
-        self.follow(conversation, """
+        self.check_replies(conversation, """
             U n ... f t && M3:1 x                      -> 41002 127.0.0.1 && -1    # no notification target
             U n ... f t nowhere tag && M3:1 x          -> 41002 127.0.0.1 && -1
             L n ... f t && M3:1 x                      -> 41004 127.0.0.1 && -1

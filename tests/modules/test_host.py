@@ -197,7 +197,7 @@ class LoaderTest(ModuleTest):
 class ExampleTest(ConversationCase):
     def test_it_works(self) -> None:
         conversation = self.talk(f"-l 127.0.0.1 --dso {EXAMPLE}")
-        self.follow(conversation, """
+        self.check_replies(conversation, """
             U c ... f t && M100:1                     -> 41000 127.0.0.1 && packets=0
             L c ... f t && M100:1 mute && M100:1      -> 41002 127.0.0.1 && 0 && packets=0
             Q c f t && M100:1 shout && S ttl=5        -> 60 0 0 0 0 && -1

@@ -70,7 +70,7 @@ class RelayTest(SessionTest):
             describe(session.callee, callee)
         return session, caller, callee
 
-    def wait_packets(self, received: int = 0, relayed: int = 0, discarded: int = 0) -> None:
+    def expect_packets(self, received: int = 0, relayed: int = 0, discarded: int = 0) -> None:
         stats = self.table.stats
 
         def found() -> tuple[int, int, int]:
@@ -97,7 +97,7 @@ class Loop(RelayTest):
         self.assertEqual(other_control.receive_from(), (rtcp(), ("127.0.0.1", session.callee.rtcp.port)))
         other_control.send(rtcp(), session.callee.rtcp)
         self.assertEqual(control.receive_from(), (rtcp(), ("127.0.0.1", session.caller.rtcp.port)))
-        self.wait_packets(received=42, relayed=42)
+        self.expect_packets(received=42, relayed=42)
         self.assert_query(session, ina=20, ino=20, relayed=40)
 
     def test_many_calls_at_once(self) -> None:
@@ -109,7 +109,7 @@ class Loop(RelayTest):
         for _, caller, callee in calls:
             self.assertEqual([callee.receive() for _ in range(10)], [b"%d from caller" % n for n in range(10)])
             self.assertEqual([caller.receive() for _ in range(10)], [b"%d from callee" % n for n in range(10)])
-        self.wait_packets(received=360, relayed=360)
+        self.expect_packets(received=360, relayed=360)
 
     def test_discards_until_complete(self) -> None:
         session = self.make_session(self.table)
@@ -118,11 +118,11 @@ class Loop(RelayTest):
             describe(session.caller, caller)
         for _ in range(3 * BATCH):
             callee.send(rtp(), session.callee.rtp)
-        self.wait_packets(discarded=3 * BATCH)
+        self.expect_packets(discarded=3 * BATCH)
         self.complete(self.table, session)
         callee.send(rtp(5), session.callee.rtp)
         self.assertEqual(caller.receive(), rtp(5))
-        self.wait_packets(received=1, relayed=1, discarded=3 * BATCH)
+        self.expect_packets(received=1, relayed=1, discarded=3 * BATCH)
 
     def test_new_port_replaces_the_old_one(self) -> None:
         session, caller, callee = self.call()
@@ -143,7 +143,7 @@ class Loop(RelayTest):
         with self.table.lock:
             self.table.end(session, self.start)
         self.wait_for(lambda: is_refused(caller), "the port to be closed")
-        self.wait_packets()
+        self.expect_packets()
 
     def test_failure_costs_one_packet(self) -> None:
         broken, caller, callee = self.call("broken")
@@ -187,19 +187,19 @@ class Loop(RelayTest):
             other_caller.send(rtp(number), fine.caller.rtp)
         for number in range(50):
             self.assertEqual(other_callee.receive(), rtp(number))
-        self.wait_packets(received=100, relayed=100)
+        self.expect_packets(received=100, relayed=100)
 
     def test_own_port_does_not_make_a_packet_go_round(self) -> None:
         session, caller, callee = self.call()
         with self.table.lock, self.quiet():
             describe(session.callee, ("127.0.0.1", session.caller.port))
         caller.send(rtp(), session.caller.rtp)
-        self.wait_packets(received=1, discarded=1)
+        self.expect_packets(received=1, discarded=1)
         callee.send(rtp(), session.callee.rtp)  # so this is where the callee is
         self.assertEqual(caller.receive(), rtp())
         caller.send(rtp(2), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp(2))
-        self.wait_packets(received=3, relayed=2, discarded=1)
+        self.expect_packets(received=3, relayed=2, discarded=1)
 
     def test_commands_beside_a_flood(self) -> None:
         """Sessions come and go, ports move, packets fly; each packet is still counted once, and none is an error."""

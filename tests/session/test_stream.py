@@ -404,13 +404,13 @@ class Learning(StreamTest):
             call = self.make_call(self.table, f"model {number}")
             describe(call.callee, self.callee, self.callee_rtcp)
             try:
-                self.compare(call, Scenario(chance), parties)
+                self.check_against_model(call, Scenario(chance), parties)
             except AssertionError as error:
                 raise AssertionError(f"seed {seed + number}") from error
             with self.table.lock:
                 self.table.end(call, self.start)
 
-    def compare(self, call: Session, scenario: Scenario, parties: list[Party]) -> None:
+    def check_against_model(self, call: Session, scenario: Scenario, parties: list[Party]) -> None:
         model, chance, leg = LegModel(), scenario.chance, call.caller
         for _ in range(30):
             scenario.step()
