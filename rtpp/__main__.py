@@ -9,6 +9,7 @@ import sys
 from typing import NoReturn, Optional
 
 from rtpp import cli, daemon, log
+from rtpp.advice import ControlSocket, advice
 from rtpp.control.endpoints import Endpoint, open_endpoint
 from rtpp.errors import StartError
 from rtpp.log import GLOBAL, LogWriter
@@ -96,8 +97,6 @@ def _build(settings: Settings, endpoints: list[Endpoint], http: Optional[socket.
 
 def _advise(settings: Settings, endpoints: list[Endpoint]) -> None:
     """Say which settings are likely to be wrong on this host."""
-    from rtpp.advice import ControlSocket, advice  # the proxy serves already: nobody waits for this
-
     control = [ControlSocket(endpoint.text, endpoint.socket.getsockname()[0]) for endpoint in endpoints
                if endpoint.socket is not None and endpoint.socket.family in (socket.AF_INET, socket.AF_INET6)]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
