@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, Optional
 
@@ -24,12 +23,12 @@ from rtpp.daemon import superuser_check
 from rtpp.errors import StartError
 from rtpp.help import HELP, USAGE
 from rtpp.listenoptions import Advertised, ListenOption, advertised_addresses, listen_addresses
+from rtpp.log import CLOCK_NAME
 from rtpp.optionscan import OPERAND, Argument, UsageError, scan
 from rtpp.optionvalues import refuse
 from rtpp.session.notify import AllowedTargets, parse_target
 from rtpp.settings import ModuleSettings, Settings
 
-CLOCK_NAME = "CLOCK_BOOTTIME" if hasattr(time, "CLOCK_BOOTTIME") else "CLOCK_MONOTONIC"
 DEFAULT_PORT_MIN = 35000
 DEFAULT_PORT_MAX = 65000
 

@@ -5,7 +5,8 @@ syslog never holds up the relay. The queue is bounded: what does not fit is drop
 dropped lines is written as soon as there is room.
 
 Line format: `LEVEL:CALL-ID:function:line: message`; lines about no call carry `GLOBAL`. With
-RTPP_LOG_TFORM=rel in the environment the time since RTPP_LOG_TSTART (default: since start) precedes.
+RTPP_LOG_TFORM=rel in the environment the time since RTPP_LOG_TSTART precedes: seconds of the clock that
+`rtpproxy -C` names, so that whoever starts several programs can compare their logs (default: since start).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _SYSLOG_PRIORITY = {
     logging.ERROR: syslog.LOG_ERR,
     logging.CRITICAL: syslog.LOG_CRIT,
 }
+CLOCK_NAME = "CLOCK_BOOTTIME" if hasattr(time, "CLOCK_BOOTTIME") else "CLOCK_MONOTONIC"
 QUEUE_LINES = 10_000
 STDERR = 2
 
@@ -90,6 +92,10 @@ class CallLog:
 GLOBAL = CallLog("GLOBAL")
 
 
+def _clock() -> float:
+    return time.clock_gettime(getattr(time, CLOCK_NAME))
+
+
 class _Formatter(logging.Formatter):
     """Lines safe to print: a call-id or tag cannot forge a line or send escape codes to a terminal."""
 
@@ -100,14 +106,14 @@ class _Formatter(logging.Formatter):
             try:
                 self._start = float(os.environ["RTPP_LOG_TSTART"])
             except (KeyError, ValueError):
-                self._start = time.time()
+                self._start = _clock()
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).split("\n")  # a traceback has many
         text = "\n".join(_UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in lines)
         if self._start is None:
             return text
-        seconds, millis = divmod(int((record.created - self._start) * 1000), 1000)
+        seconds, millis = divmod(int((_clock() - self._start) * 1000), 1000)
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}/{text}"
 
 

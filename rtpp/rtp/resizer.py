@@ -7,8 +7,10 @@ once, and one that falls behind by halves. Payload is never decoded, only cut be
 
 Beyond the C program:
 - it looks at the clock only when another packet comes, so the end of a talkspurt stays in the queue until
-  the next begins. `due` says when to call `pop` without one. It leaves a late packet time to arrive (twice
-  the duration of the one before), or every packet of a sender with a slow start would be flushed in pieces;
+  the next begins. Here everything goes out once nothing came for `_patience`, and `due` says when to call
+  `pop` for that. It leaves a late packet time to arrive (twice the duration of the one before), or every
+  packet of a sender with a slow start would be flushed in pieces. Timestamps have no say in that: those of a
+  broken sender could keep the queue waiting for days;
 - a new SSRC sends out what waits of the old one first, so that two sources never share a packet;
 - G.722 is cut at one byte a tick, which is what its samples are counted by (the C program cuts half as
   many bytes as it should);
@@ -99,11 +101,11 @@ class Resizer:
         duration = samples(packet.payload_type, packet.payload)
         if duration <= 0 or is_rtcp(data):
             return Pushed.NOT_TAKEN
-        self._pushed_at = int(now * TICKS_PER_SECOND)
         if packet.ssrc != self._ssrc:
             self._change_source(packet.ssrc)
         if self._sent_until is not None and _difference(packet.timestamp, self._sent_until) < 0:
             return Pushed.LATE
+        self._pushed_at = int(now * TICKS_PER_SECOND)
         self._lead = self._follow(packet.timestamp)
         self._patience = max(self._hold, 2 * duration)
         self._insert(_Queued(packet, duration))
@@ -115,7 +117,8 @@ class Resizer:
             return self._ready.popleft()
         if not self._queue:
             return None
-        if self._queued_duration < self._out and self._remaining(int(now * TICKS_PER_SECOND)) > 0:
+        ticks = int(now * TICKS_PER_SECOND)
+        if self._queued_duration < self._out and ticks < self._pushed_at + self._patience and self._is_early(ticks):
             return None
         return self._build()
 
@@ -126,9 +129,7 @@ class Resizer:
             return self._pushed_at / TICKS_PER_SECOND
         if not self._queue:
             return None
-        wait = 0
-        if self._queued_duration < self._out:
-            wait = max(self._remaining(self._pushed_at), self._patience)
+        wait = self._patience if self._queued_duration < self._out else 0
         return (self._pushed_at + wait + 0.5) / TICKS_PER_SECOND  # half a tick, against rounding
 
     def discard(self) -> int:
@@ -156,17 +157,21 @@ class Resizer:
 
     def _insert(self, arrived: _Queued) -> None:
         """Into the order of timestamps, after an equal one."""
-        place = len(self._queue)
         timestamp = arrived.packet.timestamp
-        while place and _difference(self._queue[place - 1].packet.timestamp, timestamp) > 0:
-            place -= 1
-        self._queue.insert(place, arrived)
+        low, high = 0, len(self._queue)
+        while low < high:
+            middle = (low + high) // 2
+            if _difference(self._queue[middle].packet.timestamp, timestamp) > 0:
+                high = middle
+            else:
+                low = middle + 1
+        self._queue.insert(low, arrived)
         self._queued_duration += arrived.duration
 
-    def _remaining(self, ticks: int) -> int:
-        """How long after `ticks` the oldest audio has waited long enough; below zero when it has."""
+    def _is_early(self, ticks: int) -> bool:
+        """Whether the oldest audio, by its sender's clock, has not waited long enough at `ticks`."""
         assert self._lead is not None  # something is queued
-        return _difference(self._queue[0].packet.timestamp + self._hold, ticks + self._lead)
+        return _difference(self._queue[0].packet.timestamp + self._hold, ticks + self._lead) > 0
 
     def _build(self) -> bytes:
         """One packet from the head of the queue and what follows it without a gap."""

@@ -22,7 +22,6 @@ from rtpp.session.poller import Watched, make_poller
 from rtpp.session.session import Step
 
 BATCH = 64  # packets or timed steps per turn of the lock
-SHORTEST_PAUSE = 0.001  # seconds between two calls of a step: one that is never content must not stop the packets
 
 
 class RelayLoop:
@@ -78,7 +77,7 @@ class RelayLoop:
             self.wake()
 
     def schedule(self, due: float, step: Step) -> None:
-        """Call `step(now)` at `due`, and again when it returns another time. Call it with the table lock held."""
+        """Call `step(now)` at `due`, and again at the later time it returns, if any. Needs the table lock held."""
         heapq.heappush(self._steps, (due, next(self._order), step))
         if self._steps[0][0] == due:
             self.wake()
@@ -125,7 +124,7 @@ class RelayLoop:
                 GLOBAL.exception("unexpected error in a timed step of the relay loop")
                 continue
             if again is not None:
-                heapq.heappush(self._steps, (max(again, now + SHORTEST_PAUSE), order, step))
+                heapq.heappush(self._steps, (again, order, step))
 
     def _drain_wake_ups(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import unittest
+from collections import Counter
 from typing import Optional
 
 from rtpp.rtp.packet import RtpPacket, samples
@@ -263,6 +264,29 @@ class Due(unittest.TestCase):
             self.assertGreater(due, now)
             self.assertIsNotNone(resizer.pop(due), f"seed {seed}: {now} {due}")
 
+    def test_timestamps_cannot_hold_up_the_queue(self) -> None:
+        """Half the range of timestamps apart, so that the oldest seems to be ahead of its sender's clock."""
+        for milliseconds in (60, 500, 999):
+            for apart in ((1 << 31) - 1, 1 << 31, (1 << 31) - 4000, (1 << 31) - 16000, (1 << 31) + 16000, 1 << 30):
+                with self.subTest(milliseconds=milliseconds, apart=apart):
+                    resizer = Resizer(milliseconds)
+                    for number in range(3):
+                        resizer.push(packet(number, number * apart, bytes(80)), 100.0)
+                        drain(resizer, 100.0)
+                    due = resizer.due
+                    if due is not None:
+                        self.assertTrue(100.0 < due < 102.1, due)
+                        drain(resizer, due)
+                        self.assertIsNone(resizer.due)
+
+    def test_late_packets_do_not_prolong_the_wait(self) -> None:
+        resizer = Resizer(60)
+        run(resizer, even(3, 20))
+        resizer.push(packet(1003, 5480, bytes(160)), 0.06)
+        due = resizer.due
+        self.assertIs(resizer.push(packet(1, 0, bytes(160)), 0.08), Pushed.LATE)
+        self.assertEqual(resizer.due, due)
+
     def test_late_packets_are_waited_for(self) -> None:
         """A sender that comes 60 ms late for ever is not cut into more packets than a punctual one."""
         events = [(time + 0.06 if index else 0.0, data) for index, (time, data) in enumerate(even(9, 60))]
@@ -308,26 +332,73 @@ class RandomStreams(unittest.TestCase):
                     self.assertLessEqual(duration, target)
                     expected = expected + duration & 0xFFFFFFFF
 
+    def test_what_goes_in_comes_out(self) -> None:
+        """Whatever timestamps, sizes and codecs come: each byte taken goes out once, numbered in a row, in time."""
+        seed = random.randrange(1 << 32)
+        for number in range(300):
+            with self.subTest(seed=seed + number):
+                self.check_accounts(random.Random(seed + number))
+
+    def check_accounts(self, choose: random.Random) -> None:
+        milliseconds = choose.choice((1, 20, 30, 60, 200, 500, 999, choose.randrange(1, 1000)))
+        resizer, now, timestamp = Resizer(milliseconds), choose.random() * 1e5, choose.randrange(1 << 32)
+        taken: Counter[int] = Counter()
+        sent: list[bytes] = []
+        for _ in range(choose.randrange(1, 80)):
+            data, timestamp = self.wild_packet(choose, timestamp)
+            if resizer.push(data, now) is Pushed.QUEUED:
+                taken.update(RtpPacket.parse(data).payload)
+            sent += drain(resizer, now)
+            due = resizer.due
+            later = now + choose.choice((0.0, 0.0, 0.02, 0.02, 0.2, 5.0, 1e6))
+            if due is not None:
+                self.assertTrue(now - 5.0 < due < now + 3.0, (now, due))
+                if due < later:
+                    self.assertGreater(due, now, "it was looked at before")
+                    made = drain(resizer, due)
+                    self.assertTrue(made)
+                    self.assertIsNone(resizer.due, "all that waited has gone")
+                    sent += made
+            now = later
+        if resizer.due is not None:
+            sent += drain(resizer, resizer.due)
+        self.assertEqual(resizer.discard(), 0)
+        packets = [RtpPacket.parse(data) for data in sent]
+        self.assertEqual(sum((Counter(one.payload) for one in packets), Counter()), taken)
+        numbers = [one.sequence_number for one in packets]
+        self.assertEqual(numbers, [numbers[0] + index & 0xFFFF for index in range(len(numbers))] if numbers else [])
+        for one, data in zip(packets, sent):
+            self.assertLessEqual(len(data), 8192)
+            if one.payload_type in (PCMU, PCMA, G722):  # others come with parts of frames, which add up
+                self.assertLessEqual(one.payload_length, -(-milliseconds // 10) * 80)
+
+    @staticmethod
+    def wild_packet(choose: random.Random, timestamp: int) -> tuple[bytes, int]:
+        """Some packet at about `timestamp`, mostly of audio, and the timestamp of the next."""
+        payload_type = choose.choice((PCMU, PCMU, PCMU, GSM, G723, PCMA, G722, G729, 13, DTMF))
+        payload = choose.randbytes(choose.choice((0, 1, 10, 12, 24, 33, 80, 160, 480, choose.randrange(1400))))
+        if choose.random() < 0.1:
+            timestamp += choose.choice((-1, 1, -160, 4000, -4000, 16000, -16000, 1 << 30, (1 << 31) - 16000, 1 << 31,
+                                        choose.randrange(1 << 32)))
+        ssrc = 1 if choose.random() < 0.95 else 2
+        made = RtpPacket(payload_type, choose.randrange(1 << 16), timestamp & 0xFFFFFFFF, ssrc, payload,
+                         choose.random() < 0.1, tuple(range(choose.choice((0, 0, 0, 3)))),
+                         padding=choose.choice((b"", b"", b"\0\x02")) if payload else b"")
+        return bytes(made), timestamp + max(samples(payload_type, payload), 0)
+
     def test_junk(self) -> None:
-        """Whatever comes: no exception, no endless loop, what comes out parses and the queue stays short."""
+        """Bytes that are no RTP, or hardly: nothing is raised."""
         seed = random.randrange(1 << 32)
         choose = random.Random(seed)
-        for _ in range(100):
-            resizer, now = Resizer(choose.randrange(1, 1000)), choose.random() * 100
-            for _ in range(60):
-                now += choose.choice((0.0, 0.02, 1.0))
-                data = choose.randbytes(choose.choice((0, 11, 12, 13, 45, 200)))
-                if choose.random() < 0.9 and len(data) > 12:
-                    second = choose.choice((0, 3, 4, 8, 9, 18)) | choose.choice((0, 0x80))
-                    timestamp = choose.choice((0, 1, 160, 320, 1 << 31, (1 << 32) - 1))
-                    data = bytes([0x80 | choose.choice((0, 0, 1, 0x10, 0x20)), second]) + data[2:4]
-                    data += timestamp.to_bytes(4, "big") + bytes([0, 0, 0, choose.randrange(2)]) + choose.randbytes(60)
-                with self.subTest(seed=seed):
-                    resizer.push(data, now)
-                    for made in drain(resizer, now):
-                        RtpPacket.parse(made)
-            left = resizer.discard()
-            self.assertLessEqual(left, 8000, f"seed {seed}")
+        resizer = Resizer(20)
+        for number in range(5000):
+            data = bytearray(choose.randbytes(choose.choice((0, 1, 11, 12, 13, 45, 200))))
+            if choose.random() < 0.9 and len(data) > 12:
+                data[:2] = 0x80 | choose.choice((0, 0, 1, 0x10, 0x20)), choose.choice((0, 3, 4, 8, 9, 18, 0x80))
+            with self.subTest(seed=seed, data=data.hex()):
+                resizer.push(bytes(data), number / 100)
+                for made in drain(resizer, number / 100):
+                    self.assertEqual(bytes(RtpPacket.parse(made)), made)
 
 
 if __name__ == "__main__":

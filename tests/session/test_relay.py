@@ -345,24 +345,6 @@ class TimedSteps(RelayTest):
         caller.send(rtp(), session.caller.rtp)
         self.assertEqual(callee.receive(), rtp())
 
-    def test_step_that_is_never_content(self) -> None:
-        """It wants to be called again at a time that has passed, each time."""
-        session, caller, callee = self.call()
-        calls = [0]
-
-        def greedy(now: float) -> Optional[float]:
-            calls[0] += 1
-            return 0.0 if calls[0] < 100_000 else None
-
-        with self.table.lock:
-            self.table.relay.schedule(0.0, greedy)
-        for number in range(50):
-            caller.send(rtp(number), session.caller.rtp)
-            self.assertEqual(callee.receive(), rtp(number))
-        self.assertGreater(calls[0], 0)
-        self.assertLess(calls[0], 5000)
-        calls[0] = 100_000
-
     def test_packets_go_on_beside_steps(self) -> None:
         session, caller, callee = self.call()
         ticking = True
