@@ -24,6 +24,7 @@ OWN = (  # modules of this package with a main()
     "analyzer",
     "codecs",
     "extracting",
+    "scrape",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import unittest
 from http.client import HTTPConnection
@@ -13,6 +14,15 @@ from tests.daemon.program import HAS_PROC, PATIENCE, Datagrams, Program, Program
 from tests.net.loopback import HAS_IPV6
 
 SMALL = bytes.fromhex("80000001000000a000001234") + b"\xff" * 160
+
+
+def status_port(program: Program) -> int:
+    """Where the status page is of a program that was told to take any port, as its log says."""
+    pattern = re.compile(r"status page at http://\S+:(\d+)/")
+    wait_until(lambda: pattern.search(program.log()), "the log tells where the status page is")
+    found = pattern.search(program.log())
+    assert found is not None
+    return int(found[1])
 
 
 def ask(port: int, path: str, host: str = "127.0.0.1", method: str = "GET") -> tuple[int, bytes]:
@@ -28,11 +38,11 @@ def ask(port: int, path: str, host: str = "127.0.0.1", method: str = "GET") -> t
 class HttpTest(ProgramCase):
     def serving(self, address: str = "") -> tuple[Program, int, Datagrams]:
         """A program, the port of its status page, and a controller."""
-        control, port = free_port(), free_port(socket.SOCK_STREAM)
-        program = self.program(f"-s udp:127.0.0.1:{control} -l 127.0.0.1 --http {address}{port}")
+        control = free_port()
+        program = self.program(f"-s udp:127.0.0.1:{control} -l 127.0.0.1 --http {address}0")
         client = Datagrams(control)
         self.addCleanup(client.close)
-        return program, port, client
+        return program, status_port(program), client
 
     def phone(self) -> socket.socket:
         phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

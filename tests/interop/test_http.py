@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from rtpp.rtp.packet import RtpPacket
 from tests.daemon.program import PATIENCE, Datagrams, Program, free_port
+from tests.daemon.test_http import status_port
 from tests.interop.rig.browser import Browser
 from tests.interop.rig.tools import free_range, program
 
@@ -63,10 +64,10 @@ class Proxy:
     """A program with a status page, and calls on it."""
 
     def __init__(self, test: unittest.TestCase, options: str = "") -> None:
-        control, self.port = free_port(), free_port(socket.SOCK_STREAM)
-        sockets = f"-s udp:127.0.0.1:{control} -l 127.0.0.1 --http {self.port}"
-        self.program = Program(f"-d WARN {sockets} -r {{dir}} {options}")
+        control = free_port()
+        self.program = Program(f"-d INFO -s udp:127.0.0.1:{control} -l 127.0.0.1 --http 0 -r {{dir}} {options}")
         test.addCleanup(self.program.close)
+        self.port = status_port(self.program)
         self.client = Datagrams(control)
         test.addCleanup(self.client.close)
         self._test = test
