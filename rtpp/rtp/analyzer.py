@@ -68,7 +68,7 @@ class AnalyzerReport(NamedTuple):
     nsent: int
     nrcvd: int
     ndups: int
-    nlost: int  # below zero when more came than the sequence numbers explain
+    nlost: int
     perrs: int
     ssrc_changes: int  # the first source counts as one
     ssrc: Optional[int]  # None before the first packet

@@ -50,13 +50,12 @@ def _write_summary(session: Session) -> None:
             log.warning("%s stats: %d packets could not be sent", protocol, errors)
     for leg in session.legs:
         stream = leg.rtp
-        if not stream.received:
-            continue
+        if stream.received:
+            log.info("RTP times: %s: first in at %f, duration %f, longest IPI %f", leg.actor, stream.first_wall_time,
+                     stream.duration, stream.longest_interval)
         assert stream.analyzer is not None
         result = stream.analyzer.report()
-        log.info("RTP times: %s: first in at %f, duration %f, longest IPI %f", leg.actor, stream.first_wall_time,
-                 stream.duration, stream.longest_interval)
         log.info("RTP stream from %s: SSRC=%s, ssrc_changes=%d, psent=%d, precvd=%d, plost=%d, pdups=%d", leg.actor,
-                 f"0x{result.ssrc:08X}" if result.ssrc_changes else "NONE", result.ssrc_changes, result.nsent,
+                 f"0x{result.ssrc:08X}" if result.ssrc is not None else "NONE", result.ssrc_changes, result.nsent,
                  result.nrcvd, result.nlost, result.ndups)
     log.info("session on ports %d/%d is cleaned up", callee.rtp.port, caller.rtp.port)

@@ -215,6 +215,14 @@ class Stream:
             self.leg.session.connector.connect(self, now)
         return True
 
+    def follow_source(self, data: bytes, source: Address, now: float) -> None:
+        """The packet has another SSRC than the one before."""
+        analyzer = self.analyzer
+        assert analyzer is not None and analyzer.changed_from is not None
+        self._log.info("SSRC changed from 0x%08X/%d to 0x%08X/%d", *analyzer.changed_from, analyzer.ssrc,
+                       analyzer.last_sequence_number)
+        self.latch.latch(data, now, source)
+
     @property
     def duration(self) -> float:
         """Seconds from the first packet to the last."""
@@ -363,7 +371,7 @@ def accept(stream: Stream, data: bytes, source: Address, now: float) -> None:
     stream.last_time = now
     analyzer = stream.analyzer
     if analyzer is not None and analyzer.update(data, now) is SSRC_CHANGED:
-        latch.latch(data, now, source)
+        stream.follow_source(data, source, now)
     if stream.onward is not None:
         stream.onward(data, source, now)
         return

@@ -8,6 +8,7 @@ import unittest
 from rtpp.capabilities import CAPABILITIES
 from rtpp.control.queries import SESSION_COUNTERS
 from rtpp.errors import CommandError
+from rtpp.rtp.packet import RtpPacket
 from rtpp.stats import COUNTERS, DECIMALS
 from tests.control.conversation import Conversation, ConversationCase
 
@@ -82,6 +83,35 @@ class QueryTest(ConversationCase):
             G npkts_rcvd npkts_discard npkts_relayed -> 3 3 0
             D c f                         -> 0
             G rtpa_nsent rtpa_nrcvd nsess_owrtp nsess_nortp nsess_nortcp -> 3 3 1 0 1
+        """)
+
+
+    def test_quality_of_a_stream(self) -> None:
+        """A duplicate, a loss, a packet 80 ticks early, and junk: each stream on its own, totals at the end."""
+        talk = self.talk("-l 127.0.0.1")
+        story = ((0, 1, 1000), (1, 2, 1125), (2, 2, 1125), (4, 4, 1420))  # 1/64 s, sequence number, timestamp
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            phone.bind(("127.0.0.1", 0))
+            host, port = phone.getsockname()
+            talk.say(f"U c {host} {port} f")
+            talk.say("L c 0.0.0.0 4 f t")
+            (session,) = talk.table.call("c")
+            packets = [(time / 64, bytes(RtpPacket(0, number, timestamp, 7, b"x" * 160)))
+                       for time, number, timestamp in story]
+            for time, packet in [*packets, (4 / 64, b"junk")]:
+                phone.sendto(packet, ("127.0.0.1", talk.real_port(41002)))
+                with talk.table.lock:
+                    session.caller.rtp.handle(session.caller.rtp, talk.clock.now + time)
+        counts, jitters = "rtpa_nsent rtpa_nrcvd rtpa_ndups rtpa_nlost rtpa_perrs", "rtpa_jlast rtpa_jmax rtpa_javg"
+        self.check_replies(talk, f"""
+            Q c f t {counts}             -> 4 3 1 1 1
+            Q c f t {jitters} longest_ipi -> 5.000000 5.000000 2.500000 0.031250
+            Qv c f t rtpa_javg ttl       -> rtpa_javg=2.500000 ttl=60
+            Q c t f {counts}             -> 0 0 0 0 0
+            Q c t f {jitters} longest_ipi -> 0.000000 0.000000 0.000000 0.000000
+            G {counts}                   -> 0 0 0 0 0
+            D c f                        -> 0
+            G {counts}                   -> 4 3 1 1 1
         """)
 
 

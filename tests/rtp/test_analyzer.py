@@ -320,6 +320,7 @@ class Differential(unittest.TestCase):
             if fast.report()._asdict() != report:
                 self.fail(f"seed {seed}, stream {index}:\n{fast.report()}\nexpected {report}")
             self.assertEqual((fast.desyncs, fast.restarts), (plain.desync, plain.seq_resets))
+            self.assertGreaterEqual(report["nlost"], 0)
             for key in seen:
                 seen[key] += bool(report[key])
         self.assertLess(aliased, self.STREAMS // 200, f"seed {seed}")

@@ -166,6 +166,12 @@ class PayloadTypes(unittest.TestCase):
             with self.subTest(payload_type=payload_type, size=len(payload)):
                 self.assertEqual(samples(payload_type, payload), expected)
 
+    def test_samples_of_other_payload_types(self) -> None:
+        """Reserved, dynamic, and audio whose payload does not tell."""
+        for payload_type in set(range(128)) - {0, 3, 4, 8, 9, 18}:
+            for size in (0, 1, 160):
+                self.assertEqual(samples(payload_type, bytes(size)), -1, payload_type)
+
     def test_clock_rates(self) -> None:
         expected = dict.fromkeys((0, 3, 4, 5, 7, 8, 9, 12, 13, 15, 18), 8000)
         expected.update({6: 16000, 10: 44100, 11: 44100, 14: 90000, 16: 11025, 17: 22050})
