@@ -52,7 +52,7 @@ class ReportTest(SessionTest):
             "RTCP stats: 0 in from callee, 1 in from caller, 1 relayed, 0 dropped, 0 ignored",
             "RTP stream from caller: SSRC=0x00000ABC, ssrc_changes=1, psent=4, precvd=3, plost=1, pdups=1",
             "RTP stream from callee: SSRC=NONE, ssrc_changes=0, psent=0, precvd=0, plost=0, pdups=0",
-            "session on ports %d/%d is cleaned up" % ports,
+            f"session on ports {ports[0]}/{ports[1]} is cleaned up",
         ])
         stats = self.table.stats
         self.assertEqual((stats.rtpa_nsent, stats.rtpa_nrcvd, stats.rtpa_ndups, stats.rtpa_nlost, stats.rtpa_perrs),

@@ -51,17 +51,55 @@ class SippPair:
                         process.wait()
 
     def _start(self, folder: str, scenario: str, port: int, options: list[str]) -> Any:
-        text = (SCENARIOS / f"{scenario}.xml").read_text()
-        pause = str(self.packets * 20 + 400)
-        text = text.replace("AUDIO", f"{folder}/audio").replace("PAUSE", pause)
-        file = Path(folder, f"{scenario}.xml")
-        file.write_text(text)
-        ports = ["-p", str(port), "-mp", str(free_range(200)[0])]
-        with Path(folder, f"{scenario}.xml.out").open("wb") as output:
-            return subprocess.Popen(
-                [program("sipp"), "-sf", str(file), *ports, *options, "-trace_err"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-            )
+        values = {"AUDIO": f"{folder}/audio", "PAUSE": str(self.packets * 20 + 400)}
+        return start(folder, scenario, values, ["-p", str(port), *options])
+
+
+class SippDialler:
+    """Context manager: a caller that dials `digits` as telephone events (RFC 4733) once the call is up, a fifth of a
+    second each, and hangs up a while later. `finish()` returns when it has ended well."""
+
+    payload_type = 96
+    duration = 1600  # ticks of each event, as SIPp makes them
+    volume = 10
+
+    def __init__(self, server: tuple[str, int], callee: tuple[str, int], digits: str) -> None:
+        self.server, self.callee, self.digits = server, callee, digits
+
+    def __enter__(self) -> SippDialler:
+        self.folder = tempfile.TemporaryDirectory(prefix="sipp-")
+        host, port = self.callee
+        Path(self.folder.name, "users.csv").write_text(f"SEQUENTIAL\n{bracketed(host)}:{port};\n")
+        values = {"DIGITS": self.digits, "PAUSE": str(600 + 400 * len(self.digits))}
+        options = ["-m", "1", "-i", host, "-mi", host, "-nostdin", "-timeout", "25s", "-timeout_error",
+                   "-inf", f"{self.folder.name}/users.csv", "-p", str(free_port(host)), f"{host}:{self.server[1]}"]
+        self.process = start(self.folder.name, "dialling_caller", values, options)
+        return self
+
+    def finish(self) -> None:
+        if self.process.wait(40):
+            output = Path(self.folder.name, "dialling_caller.xml.out").read_text("latin-1")
+            raise AssertionError(f"SIPp ended with {self.process.returncode}: {output[-3000:]}")
+
+    def __exit__(self, *exception: Any) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.folder.cleanup()
+
+
+def start(folder: str, scenario: str, values: dict[str, str], options: list[str]) -> Any:
+    """SIPp with a scenario in which words are replaced by `values`."""
+    text = (SCENARIOS / f"{scenario}.xml").read_text()
+    for word, value in values.items():
+        text = text.replace(word, value)
+    file = Path(folder, f"{scenario}.xml")
+    file.write_text(text)
+    with Path(folder, f"{scenario}.xml.out").open("wb") as output:
+        return subprocess.Popen(
+            [program("sipp"), "-sf", str(file), "-mp", str(free_range(200)[0]), *options, "-trace_err"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+        )
