@@ -51,7 +51,7 @@ def table(calls: int, runs: Runs) -> Table:
     plain = _costs(runs["plain"])
     for name, results in runs.items():
         cost = _costs(results)
-        made.add(name, number(cost, 1), interval(cost, 1), ratio(cost, plain),
+        made.add(name, number(cost, 1), interval(cost, 1), ratio(cost, plain, 2),
                  number([r.lost_percent for r in results], 2), number([r.p50 for r in results], 0),
                  number([r.p99 for r in results], 0), number([r.max for r in results], 0))
     return made
