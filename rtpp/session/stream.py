@@ -218,7 +218,8 @@ class Stream:
     def follow_source(self, data: bytes, source: Address, now: float) -> None:
         """The packet has another SSRC than the one before."""
         analyzer = self.analyzer
-        assert analyzer is not None and analyzer.changed_from is not None
+        assert analyzer is not None
+        assert analyzer.changed_from is not None
         self._log.info("SSRC changed from 0x%08X/%d to 0x%08X/%d", *analyzer.changed_from, analyzer.ssrc,
                        analyzer.last_sequence_number)
         self.latch.latch(data, now, source)
