@@ -26,6 +26,8 @@ class RtpStream:
     ssrc: str
     packets: int
     lost: int
+    mean_jitter: float  # milliseconds
+    max_jitter: float
 
 
 class Capture:
@@ -97,9 +99,13 @@ class Capture:
 
     def rtp_streams(self, decode_as: tuple[str, ...] = ()) -> list[RtpStream]:
         text = self._read("-q", "-z", "rtp,streams", decode_as=decode_as)
-        row = re.compile(r"\s([\d.:a-f]+)\s+(\d+)\s+([\d.:a-f]+)\s+(\d+)\s+(0x\w+)\s.*?\s(\d+)\s+(-?\d+) \([-\d.]+%\)")
+        row = re.compile(
+            r"\s([\d.:a-f]+)\s+(\d+)\s+([\d.:a-f]+)\s+(\d+)\s+(0x\w+)\s.*?\s(\d+)\s+(-?\d+) \([-\d.]+%\)"
+            r"(?:\s+[-\d.]+){4}\s+([\d.]+)\s+([\d.]+)"
+        )
         return [
-            RtpStream(int(found[2]), int(found[4]), found[5], int(found[6]), int(found[7]))
+            RtpStream(int(found[2]), int(found[4]), found[5], int(found[6]), int(found[7]), float(found[8]),
+                      float(found[9]))
             for found in map(row.search, text.splitlines())
             if found
         ]
