@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 from tests.interop.rig.tools import bracketed, free_port, program, stop, wait_for
 
-TEMPLATE = Path(__file__).with_name("kamailio.cfg")
+RIG = Path(__file__).parent
 
 
 class Kamailio:
@@ -22,6 +23,8 @@ class Kamailio:
     `tries` commands a second apart go to a silent proxy before it counts as dead; after `disable` seconds
     it is asked again.
     """
+
+    template = "kamailio.cfg"
 
     def __init__(
         self, *proxies: str, hosts: tuple[str, ...] = ("127.0.0.1",), tries: int = 4, disable: int = 3
@@ -66,8 +69,9 @@ class Kamailio:
             "PROXIES": " ".join(self.proxies),
             "TRIES": str(self.tries),
             "DISABLE": str(self.disable),
+            "FOLDER": self.folder.name,
         }
-        return re.sub(r"@(\w+)@", lambda match: values.get(match[1], match[0]), TEMPLATE.read_text())
+        return re.sub(r"@(\w+)@", lambda match: values.get(match[1], match[0]), (RIG / self.template).read_text())
 
     def _ready(self) -> bool:
         """Every process has asked every proxy for its version."""
@@ -91,3 +95,26 @@ class Kamailio:
             return re.search(rf"QSTAT {re.escape(call_id)} \[([\d ]+)", self.log_text())
 
         return [int(word) for word in wait_for(find, "the statistics in Kamailio's log", 3)[1].split()]
+
+
+class HepCollector(Kamailio):
+    """Kamailio as a collector of HEP messages over UDP and TCP, by its module `sipcapture`; it keeps what it reads."""
+
+    template = "collector.cfg"
+
+    def _config(self) -> str:
+        return super()._config().replace("@PORT@", str(self.port))
+
+    def _ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"kamailio did not start: {self.log_text()[-3000:]}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def messages(self) -> list[dict[str, str]]:
+        """Of every message that came: the chunks in words, by their numbers, and `version`."""
+        found = []
+        for line in re.findall(r"<script>: HEP (.*)", self.log_text()):
+            words, _, payload = line.partition(" 15=")
+            found.append({**dict(word.split("=", 1) for word in words.split(" ")), "15": payload})
+        return found
