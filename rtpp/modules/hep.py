@@ -28,6 +28,7 @@ from rtpp.rtp import rtcp
 UDP = 17
 RTCP = 5  # HEP's number for the payload's protocol
 MAX_CALL_ID = 1024  # bytes; of a longer one the beginning is sent
+MAX_ITEMS = 16  # of a source description; a message must fit its 16 bits of length
 _CHUNK = Struct("!HHH")
 
 
@@ -115,7 +116,7 @@ def _describe_sources(packet: rtcp.SourceDescription, fields: dict[str, Any]) ->
     fields["sdes_ssrc"] = first.ssrc
     fields["sdes_report_count"] = len(packet.chunks)
     fields["sdes_information"] = [{"type": kind, "text": text.decode("utf-8", "replace")}
-                                  for kind, text in first.items]
+                                  for kind, text in first.items[:MAX_ITEMS]]
 
 
 def _block(report: rtcp.ReportBlock) -> dict[str, int]:

@@ -7,6 +7,7 @@ episode.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from typing import Callable, Optional
@@ -15,25 +16,54 @@ from rtpp.log import GLOBAL
 
 QUEUE_CALLS = 10_000
 STOP_SECONDS = 2.0  # for what is still queued at the end
-MAX_TRACEBACKS = 100
+SILENCE_SECONDS = 60.0  # after an error was logged, until one from the same place is logged again
+MAX_PLACES = 100
 
 Call = tuple[Callable[..., object], tuple[object, ...]]
 
 
 class Failures:
-    """Writes what a module raises to the log: the first hundred times, then no more."""
+    """Writes what a module raises to the log: from each place in its code at once, then every minute at most.
+
+    A watcher may fail on every packet of every call.
+    """
 
     def __init__(self, name: str) -> None:
         self.count = 0
         self._name = name
+        self._places: dict[tuple[str, int], _Place] = {}
 
     def note(self, what: str) -> None:
         """Call it while the exception is handled."""
         self.count += 1
-        if self.count <= MAX_TRACEBACKS:
-            GLOBAL.exception("module %s: unexpected error in %s", self._name, what)
-        if self.count == MAX_TRACEBACKS:
-            GLOBAL.error("module %s: %d errors, further ones are not logged", self._name, self.count)
+        place = self._place()
+        if time.monotonic() < place.silent_until:
+            place.unsaid += 1
+            return
+        more = f", and {place.unsaid} more since the last line about it" if place.unsaid else ""
+        place.silent_until, place.unsaid = time.monotonic() + SILENCE_SECONDS, 0
+        GLOBAL.exception("module %s: unexpected error in %s%s", self._name, what, more)
+
+    def _place(self) -> _Place:
+        """The line that raised."""
+        trace = sys.exc_info()[2]
+        assert trace is not None
+        while trace.tb_next is not None:
+            trace = trace.tb_next
+        where = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        if where not in self._places and len(self._places) >= MAX_PLACES:
+            self._places.clear()
+        return self._places.setdefault(where, _Place())
+
+
+class _Place:
+    """A line of code that raises."""
+
+    __slots__ = ("silent_until", "unsaid")
+
+    def __init__(self) -> None:
+        self.silent_until = 0.0  # monotonic seconds
+        self.unsaid = 0  # errors since the last line in the log
 
 
 class Worker:

@@ -630,6 +630,27 @@ class ConfigurationFile(unittest.TestCase):
                 complaint = self.check(text)
                 self.assertTrue(complaint == "" or complaint.startswith("option --config: "))
 
+    def test_damaged_files_are_accepted_or_refused(self) -> None:
+        """A good file with a few characters changed: values of the right kind, or a complaint with a line of it."""
+        seed = time.time_ns()
+        generator = random.Random(seed)
+        good = ('# modules\nmodules {\n  "acct_rtcp_hep" { capt_host = 192.0.2.1; capt_port = 9060\n capt_ptype = tcp; '
+                "/* c */ capt_id: 7 }\n  catch_dtmf { load = 'catch_dtmf' }\n}\nother { a [1, 2] b <<END\nx\nEND\n}\n")
+        refused = 0
+        for _ in range(400):
+            text = list(good)
+            for _ in range(generator.randint(1, 4)):
+                text[generator.randrange(len(text))] = generator.choice("{}[];,=:\"'#\n/*<E \\\xff\0a0")
+            with self.subTest(text="".join(text), seed=seed):
+                complaint = self.check("".join(text))
+                refused += bool(complaint)
+                if complaint:
+                    self.assertRegex(complaint, r"\Aoption --config: (cannot parse )?'FILE'[:,] line (1?\d): ")
+                else:
+                    for module in self.modules("".join(text)):
+                        self.assertEqual(set(module.values), set(module.kind.parameters))
+        self.assertGreater(refused, 100, f"seed {seed}")
+
     def test_a_directory_cannot_be_read(self) -> None:
         with self.assertRaisesRegex(StartError, "cannot read"):
             parse("--config", "/")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
+import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
@@ -24,6 +25,13 @@ COLUMN_NAMES = """
     rtpp_rtcp_rmt_ip_a rtpp_rtcp_rmt_pt_a rtpp_hld_sts_o rtpp_hld_sts_a rtpp_hld_cnt_o rtpp_hld_cnt_a
 """
 COLUMNS = COLUMN_NAMES.split()
+HOLDS_THE_LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "a") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print(flush=True)
+    input()
+"""
 
 
 class AcctCsvTest(ModuleTest):
@@ -139,25 +147,17 @@ class AcctCsvTest(ModuleTest):
     def test_waits_for_the_lock(self) -> None:
         """Another process that writes is waited for, by the module's thread alone."""
         self.begin()
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            with open(self.path, "a") as file:
-                fcntl.lockf(file, fcntl.LOCK_EX)
-                os.write(writer, b"x")
-                time.sleep(0.2)
-            os._exit(0)
-        os.read(reader, 1)
-        os.close(reader)
-        os.close(writer)
-        began = time.monotonic()
-        session = self.make_session(self.table, "a")
-        with self.table.lock:
-            self.table.end(session, self.start + 1)
-        self.assertLess(time.monotonic() - began, 0.15)
+        with subprocess.Popen([sys.executable, "-c", HOLDS_THE_LOCK, self.path], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as other:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            other.stdout.readline()  # it has the lock
+            session = self.make_session(self.table, "a")
+            with self.table.lock:
+                self.table.end(session, self.start + 1)
+            self.assertEqual(self.path.read_text(), "")
+            other.stdin.write(b"\n")
         self.wait_idle(self.loaded)
-        self.assertGreater(time.monotonic() - began, 0.15)
-        os.waitpid(child, 0)
         self.assertEqual(len(self.rows()), 1)
 
     def test_no_place_to_write(self) -> None:

@@ -11,7 +11,7 @@ import unittest
 from struct import pack, unpack_from
 from typing import Any
 
-from rtpp.modules.hep import rtcp_json
+from rtpp.modules.hep import Capture, encode, rtcp_json
 from rtpp.settings import ListenAddress
 from tests.modules.calls import ModuleTest
 from tests.session.harness import LOOPBACK6, Party, describe, rtcp, rtp, serve
@@ -152,15 +152,11 @@ class HepTest(ModuleTest):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
         self.begin(server.getsockname()[1], capt_ptype="tcp")
         with self.quiet():
-            slowest = 0.0
             for _ in range(50):
                 self.loaded.later(self.loaded.module._collector.send, bytes(300_000))  # type: ignore[attr-defined]
             for _ in range(200):
                 self.caller.send(rtcp(), self.session.caller.rtcp)
-                began = time.monotonic()
                 serve(self.session.caller.rtcp, self.start)
-                slowest = max(slowest, time.monotonic() - began)
-            self.assertLess(slowest, 0.5)
             self.assertEqual(self.session.caller.rtcp.relayed, 200)
             self.assertGreater(self.loaded.worker._calls.qsize(), 0)
             server.close()  # resets the connection: the thread gets on
@@ -204,6 +200,19 @@ class JsonTest(unittest.TestCase):
         self.check(pack("!BBHI", 0x81, 203, 1, 7) + rtcp(), ssrc=0x1234, type=201, report_count=0, report_blocks=[])
         self.check(rtcp() + b"\x80\xcf\xff\xff", ssrc=0x1234, type=201, report_count=0, report_blocks=[])
         self.check(b"\x80\xcf\x00\x00" + rtcp(), ssrc=0x1234, type=201, report_count=0, report_blocks=[])
+
+    def test_the_longest_fit_a_message(self) -> None:
+        """All that a datagram can hold, of the kind that grows most on the way to JSON."""
+        ends = ("127.0.0.1", 1), ("127.0.0.1", 2)
+        for item in (b"\x01\0", b"\x01\xff" + b"\xff" * 255, b"\x01\xff" + b"\0" * 255):
+            items = item * (8000 // len(item))
+            items += bytes(4 - len(items) % 4)
+            data = pack("!BBHI", 0x81, 202, 1 + len(items) // 4, 7) + items
+            text = rtcp_json(data)
+            assert text is not None
+            message = encode(Capture(data, 1.0, *ends, "c" * 5000), text, 0)
+            self.assertLess(len(message), 65507)
+            self.assertEqual(json.loads(decode(message)[15])["sdes_ssrc"], 7)
 
     def test_random_bytes(self) -> None:
         seed = time.time_ns()
