@@ -150,7 +150,7 @@ class CatchDtmfTest(ConversationCase):
             start = b"\x80\x65" if generator.random() < 0.7 else b""
             self.dial(start + generator.randbytes(size))
             words = "".join(generator.choices("ah019% :-M\xff+", k=generator.randint(0, 12)))
-            name = generator.choice(["M3:1", "m3:1", "M03:01", f"M3:{words}", f"M{words}", f"M3:1{words}", "M9999999999:1"])
+            name = generator.choice(["M3:1", "m3:1", "M03:01", f"M3:{words}", f"M{words}", f"M3:1{words}", "M99999:1"])
             reply = conversation.say(f"Q c f t && {name} {words}")
             self.assertRegex(reply, r"^(60 [0-9 ]+( && -1)?|E[35])$", f"seed {seed}: {name} {words!r}")
         self.assertEqual(conversation.modules._loaded[0].failures.count, 0, f"seed {seed}")
