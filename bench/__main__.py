@@ -21,6 +21,7 @@ from bench.tables import Table
 COMPARED = ("relay", "calls", "recording", "prompts")
 AT_ONCE = 200  # calls that are recorded, or played to
 OWN = (  # modules of this package with a main()
+    "analysis",
     "analyzer",
     "codecs",
     "extracting",

@@ -22,6 +22,7 @@ RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes; the generator must not be what loses 
 PACKET_SIZE = 172  # bytes: 20 ms of G.711
 WARM_UP = 0.2  # seconds
 PHONE_PORTS = range(61000, 65000, 2)  # outside the range of the proxies, which guess that RTCP is one above
+GAP = 1000  # sequence numbers between two runs: were they the same again, relays that count would take all for repeated
 QUIET = 0.05  # of a core: a run whose bystanders used more is disturbed
 LATE = 0.05  # of the time of a run: a generator that fell behind by more is what limited
 
@@ -86,6 +87,7 @@ class LoadGenerator:
             self._caller = _phone(network.caller_host)
         with network.callee():
             self._callee = _phone(network.callee_host)
+        self._first = 0  # sequence number with which the streams of the next run begin
         self.caller: Address = self._caller.getsockname()
         self.callee: Address = self._callee.getsockname()
 
@@ -99,8 +101,9 @@ class LoadGenerator:
         send. `pid` is the relay's process, if there is one."""
         descriptors = [self._caller.fileno(), self._callee.fileno()]
         arguments = [*descriptors, rate, PACKET_SIZE, WARM_UP, seconds, pid or 0,
-                     -1 if self._watched is None else self._watched]
+                     -1 if self._watched is None else self._watched, self._first]
         lines = "".join(f"{to[0]} {to[1]} {back[0]} {back[1]}\n" for to, back in targets)
+        self._first += int(rate * (WARM_UP + seconds) / (2 * len(targets))) + GAP
         bystanders = Bystanders()
         done = subprocess.run([*self._command, *map(str, arguments)], input=lines, stdout=subprocess.PIPE,
                               pass_fds=descriptors, text=True, check=True, cwd=HERE.parent)

@@ -26,7 +26,7 @@ class Generator:
     """The phones of all calls: callers on the first socket, callees on the second."""
 
     def __init__(self, sockets: list[socket.socket], targets: list[tuple[str, int]], rate: float, size: int,
-                 warm_up: float, seconds: float) -> None:
+                 warm_up: float, seconds: float, first: int) -> None:
         self.sockets = sockets
         self.targets = targets
         self.size = size
@@ -37,6 +37,7 @@ class Generator:
         self.warm = math.ceil(warm_up * rate / self.streams) * self.streams
         self.total = self.warm + math.ceil(seconds * rate / self.streams) * self.streams
         self.next = 0
+        self.first = first  # sequence number of the first packet of each stream
         self.seen = bytearray(self.total)
         self.back = array("L", bytes(array("L").itemsize * self.streams))
         self.latencies = array("q")
@@ -68,6 +69,7 @@ class Generator:
 
     def send(self, now: int) -> None:
         turn, stream = divmod(self.next, self.streams)
+        turn += self.first
         header = HEADER.pack(0x80, 0, turn & 0xFFFF, turn * (self.size - HEADER.size) & 0xFFFFFFFF, 0x10000 + stream)
         packet = header + STAMP.pack(self.magic, self.next, now) + self.filler
         self.next += 1
@@ -121,13 +123,13 @@ def core_idle(core: int) -> float:
 
 
 def main() -> None:
-    caller, callee, rate, size, warm_up, seconds, relay, core = map(float, sys.argv[1:])
+    caller, callee, rate, size, warm_up, seconds, relay, core, first = map(float, sys.argv[1:])
     sockets = [socket.socket(fileno=int(number)) for number in (caller, callee)]
     for each in sockets:
         each.setblocking(False)
     words = sys.stdin.read().split()
     targets = [(words[i], int(words[i + 1])) for i in range(0, len(words), 2)]
-    generator = Generator(sockets, targets, rate, int(size), warm_up, seconds)
+    generator = Generator(sockets, targets, rate, int(size), warm_up, seconds, int(first))
     generator.run(int(relay), int(core))
     print(json.dumps(generator.report()))
 

@@ -14,15 +14,16 @@ from bench.load import LoadGenerator, LoadResult, prepare
 from bench.network import Network
 from bench.search import highest
 
-RATE, SIZE, SECONDS, CALLS = 300, 172, 0.2, 3
+RATE, SIZE, SECONDS, CALLS, FIRST = 300, 172, 0.2, 3, 65530
 
 
 def run(command: list[str], targets: list[tuple[str, int]], phones: list[socket.socket]) -> dict[str, float]:
     """Run a generator without warm-up; `targets` are where caller and callee of each call send."""
     descriptors = [phone.fileno() for phone in phones]
     lines = "".join(f"{a[0]} {a[1]} {b[0]} {b[1]}\n" for a, b in zip(targets[::2], targets[1::2]))
-    done = subprocess.run([*command, *map(str, [*descriptors, RATE, SIZE, 0, SECONDS, 0, -1])], input=lines, text=True,
-                          stdout=subprocess.PIPE, pass_fds=descriptors, check=True)
+    arguments = [*descriptors, RATE, SIZE, 0, SECONDS, 0, -1, FIRST]
+    done = subprocess.run([*command, *map(str, arguments)], input=lines, text=True, stdout=subprocess.PIPE,
+                          pass_fds=descriptors, check=True)
     counts: dict[str, float] = json.loads(done.stdout)
     return counts
 
