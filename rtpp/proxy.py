@@ -97,7 +97,8 @@ class Proxy:
         if self._http is not None:
             self._http.start()
         gc.collect()
-        gc.freeze()  # what is there now stays: later collections need not look at it
+        if hasattr(gc, "freeze"):  # PyPy's collector has generations of its own
+            gc.freeze()  # what is there now stays: later collections need not look at it
 
     def _start_fast_path(self) -> None:
         """What needs privileges has been done by now, and they may have been dropped."""
