@@ -51,7 +51,7 @@ class EpollPoller:
 
         None among them stands for what was added so, or for a stream that has just been removed.
         """
-        events = self._epoll.poll(None if timeout is None else max(timeout, 0.0))
+        events = self._epoll.poll(-1.0 if timeout is None else max(timeout, 0.0))
         find = self._streams.get
         return [find(descriptor) for descriptor, _ in events]
 
