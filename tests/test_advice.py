@@ -8,7 +8,8 @@ import unittest
 
 from rtpp import cli
 from rtpp.advice import Advice, ControlSocket, advice
-from tests.daemon.program import ProgramCase, free_port, wait_until
+from tests.daemon.program import ProgramCase, wait_until
+from tests.ports import free_port
 
 NOTE, WARNING = logging.INFO, logging.WARNING
 

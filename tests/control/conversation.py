@@ -10,16 +10,11 @@ and a port, where the test does not care about them.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import random
 import re
 import shlex
-import socket
-import tempfile
 import unittest
-from typing import IO, Optional, Union
+from typing import Optional, Union
 from unittest import mock
 
 from rtpp import cli
@@ -31,55 +26,10 @@ from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.session import Session
 from rtpp.session.table import SessionTable
 from rtpp.stats import Stats
+from tests.ports import free_ports
 
 SOMEWHERE = "127.0.0.1 4"  # what `...` stands for
 LOCAL = Origin()  # of commands that do not come over IPv4
-FIRST_TEST_PORT, TEST_PORTS, SHARES = 2048, 660, 12  # below the ports that systems hand out by themselves
-
-
-def has_ipv6() -> bool:
-    """Whether this host can bind the IPv6 loopback address."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _take_share() -> tuple[int, Optional[IO[str]]]:
-    """The first port of this process's own share, and the lock on it: test runs at the same time do not meet."""
-    for share in range(SHARES):
-        try:
-            lock = open(f"{tempfile.gettempdir()}/rtpproxy-tests-{share}.lock", "a", encoding="ascii")
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
-        return FIRST_TEST_PORT + share * TEST_PORTS, lock
-    return FIRST_TEST_PORT + os.getpid() % SHARES * TEST_PORTS, None
-
-
-_SHARE, _LOCK = _take_share()
-
-
-def free_ports(count: int) -> int:
-    """An even port from which `count` UDP ports are free."""
-    for _ in range(1000):
-        first = random.randrange(_SHARE, _SHARE + TEST_PORTS - count, 2)
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise AssertionError(f"no {count} free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.bind((host, port))
-        except OSError:
-            if family == socket.AF_INET or has_ipv6():
-                return False
-    return True
 
 
 class Clock:

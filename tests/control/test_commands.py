@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unittest
 
-from tests.control.conversation import ConversationCase, has_ipv6
+from tests.control.conversation import ConversationCase
+from tests.ports import has_ipv6
 
 
 class IdentityTest(ConversationCase):

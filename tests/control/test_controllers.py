@@ -5,7 +5,8 @@ from __future__ import annotations
 import unittest
 
 from rtpp.control.commands import Origin
-from tests.control.conversation import ConversationCase, has_ipv6
+from tests.control.conversation import ConversationCase
+from tests.ports import has_ipv6
 
 
 class KamailioTest(ConversationCase):

@@ -10,7 +10,8 @@ import unittest.mock
 
 from rtpp.control.endpoints import kind_of, open_endpoint
 from rtpp.errors import StartError
-from tests.control.conversation import ErrorLog, has_ipv6
+from tests.control.conversation import ErrorLog
+from tests.ports import has_ipv6
 
 
 class KindTest(unittest.TestCase):

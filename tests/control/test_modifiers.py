@@ -10,7 +10,7 @@ from rtpp.control.modifiers import LegModifiers, parse_modifiers
 from rtpp.errors import CommandError
 from rtpp.net.addresses import AddressBook
 from rtpp.settings import ListenAddress
-from tests.control.conversation import has_ipv6
+from tests.ports import has_ipv6
 
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 PLAIN = ListenAddress(IPV4, "127.0.0.1")

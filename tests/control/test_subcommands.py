@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import unittest
 
-from tests.control.conversation import Conversation, ConversationCase, has_ipv6
+from tests.control.conversation import Conversation, ConversationCase
+from tests.ports import has_ipv6
 
 
 def tos_of(bound: object) -> int:

@@ -18,7 +18,7 @@ import unittest
 from collections.abc import Sequence
 from typing import Any, Callable, Optional, Union
 
-from tests.control.conversation import free_ports
+from tests.ports import free_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "rtpproxy.py")
@@ -38,13 +38,6 @@ def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]]
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain: {what() if callable(what) else what}")
         time.sleep(0.005)
-
-
-def free_port(type_: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port for a control socket, free on every address a moment ago."""
-    with socket.socket(socket.AF_INET, type_) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
 
 
 class Program:

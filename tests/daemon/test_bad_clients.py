@@ -8,17 +8,8 @@ import struct
 import time
 import unittest
 
-from tests.daemon.program import (
-    HAS_PROC,
-    Datagrams,
-    Lines,
-    Program,
-    ProgramCase,
-    connect,
-    free_port,
-    one_shot,
-    wait_until,
-)
+from tests.daemon.program import HAS_PROC, Datagrams, Lines, Program, ProgramCase, connect, one_shot, wait_until
+from tests.ports import free_port
 
 GOOD_TIME = 1.0  # seconds in which a good client has its answer
 SEED = 20260309

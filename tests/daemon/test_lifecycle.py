@@ -13,17 +13,8 @@ import tempfile
 import time
 import unittest
 
-from tests.daemon.program import (
-    HAS_PROC,
-    SCRIPT,
-    Datagrams,
-    Lines,
-    Program,
-    ProgramCase,
-    free_port,
-    one_shot,
-    wait_until,
-)
+from tests.daemon.program import HAS_PROC, SCRIPT, Datagrams, Lines, Program, ProgramCase, one_shot, wait_until
+from tests.ports import free_port
 
 PORT = r"\A[0-9]+ 127\.0\.0\.1\Z"
 IS_ROOT = os.geteuid() == 0

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from rtpp.rtp.packet import RtpPacket
 from tests.daemon.calls import Call
-from tests.daemon.program import Datagrams, Program, ProgramCase, free_port, wait_until
+from tests.daemon.program import Datagrams, Program, ProgramCase, wait_until
+from tests.ports import free_port
 
 BLOCKS = 31  # in a report, as many as there can be: five kilobytes of JSON
 REPORTS = 2000  # so that no socket's buffers hold what is made of them

@@ -8,7 +8,8 @@ import time
 import unittest
 from typing import Union
 
-from tests.daemon.program import Lines, Program, ProgramCase, free_port, wait_until
+from tests.daemon.program import Lines, Program, ProgramCase, wait_until
+from tests.ports import free_port
 
 PORT = r"\A[0-9]+ 127\.0\.0\.1\Z"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rtpp.recording.formats import survey
 from tests.daemon.calls import Call, payloads
-from tests.daemon.program import Datagrams, Program, ProgramCase, free_port, wait_until
+from tests.daemon.program import Datagrams, Program, ProgramCase, wait_until
+from tests.ports import free_port
 
 
 class RecordingCase(ProgramCase):

@@ -10,19 +10,8 @@ import sys
 import threading
 import unittest
 
-from tests.control.conversation import has_ipv6
-from tests.daemon.program import (
-    ROOT,
-    SCRIPT,
-    Datagrams,
-    Lines,
-    Program,
-    ProgramCase,
-    connect,
-    free_port,
-    one_shot,
-    wait_until,
-)
+from tests.daemon.program import ROOT, SCRIPT, Datagrams, Lines, Program, ProgramCase, connect, one_shot, wait_until
+from tests.ports import free_port, has_ipv6
 
 
 class Shared:

@@ -19,8 +19,9 @@ import unittest
 import wave
 from pathlib import Path
 
-from tests.daemon.program import ENVIRONMENT, PATIENCE, ROOT, Datagrams, Program, ProgramCase, free_port
+from tests.daemon.program import ENVIRONMENT, PATIENCE, ROOT, Datagrams, Program, ProgramCase
 from tests.docs.commands import OURS, Command, commands, commands_in
+from tests.ports import free_port
 from tests.tools.extracting import adhoc, stream
 
 # Beginning of a command: the file that runs it, or what it needs a service, root or other software for.

@@ -14,7 +14,8 @@ import unittest
 from pathlib import Path
 
 from tests.daemon.calls import Call, payloads
-from tests.daemon.program import Datagrams, Program, ProgramCase, free_port, wait_until
+from tests.daemon.program import Datagrams, Program, ProgramCase, wait_until
+from tests.ports import free_port
 
 NEW_NAMESPACE = 0x20000
 FREEZE, THAW = 0xC0045877, 0xC0045878  # FIFREEZE and FITHAW of linux/fs.h

@@ -17,10 +17,11 @@ from http.client import HTTPConnection
 from typing import Any, ClassVar
 
 from rtpp.rtp.packet import RtpPacket
-from tests.daemon.program import PATIENCE, Datagrams, Program, free_port
+from tests.daemon.program import PATIENCE, Datagrams, Program
 from tests.daemon.test_http import status_port
 from tests.interop.rig.browser import Browser
 from tests.interop.rig.tools import free_range, program
+from tests.ports import free_port
 
 SCREENS = {"wide": (1360, 900), "phone": (390, 844)}
 SCHEMES = {"light": "rgb(246, 247, 248)", "dark": "rgb(18, 23, 26)"}  # and the colour of the page

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 from rtpp.stats import COUNTERS
-from tests.daemon.program import ENVIRONMENT, ROOT, Program, ProgramCase, free_port, wait_until
+from tests.daemon.program import ENVIRONMENT, ROOT, Program, ProgramCase, wait_until
+from tests.ports import free_port
 from tests.tools.calling import rtppctl_run
 
 

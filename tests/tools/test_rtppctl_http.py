@@ -7,7 +7,8 @@ import socket
 import threading
 import unittest
 
-from tests.daemon.program import Lines, ProgramCase, free_port, wait_until
+from tests.daemon.program import Lines, ProgramCase, wait_until
+from tests.ports import free_port
 from tests.tools.calling import Terminal, rtppctl_run
 
 EVIL = "<script>\x1b[2J"  # a call-id that a browser or a terminal would obey

@@ -11,8 +11,8 @@ import time
 import urllib.request
 from typing import Any, Callable, Optional
 
-from tests.daemon.program import free_port
 from tests.interop.rig.tools import program
+from tests.ports import free_port
 
 PATIENCE = 30.0  # seconds; the machine may be busy
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
