@@ -54,7 +54,8 @@ class Peer:
     name = "none (the kernel forwards)"
     missing = ""  # why it cannot be compared
     sets_up = False  # it can also be measured at setting up calls
-    settle_seconds = 0.0  # how long media must flow until it is at its best
+    settle_seconds = 0.0  # how long media must flow until it is at its best,
+    settle_packets = 0  # and how many on each stream
 
     @contextmanager
     def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
@@ -66,6 +67,7 @@ class OurProxy(Peer):
     """This project, on one Python interpreter."""
 
     sets_up = True
+    settle_packets = 200  # after a hundred a stream gets a connected socket: two seconds of a call
 
     def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
         """`python` is the interpreter, a path or a command."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from bench.control import Address
 from bench.cpu import Cores
 from bench.load import LoadGenerator, LoadResult
 from bench.network import Network
@@ -49,10 +48,7 @@ def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, pla
     """One round of one peer; `before` is its last round."""
     made = Round()
     with peer.running(network, cores.relay) as relay:
-        targets: list[tuple[Address, Address]] = []
-
-        def open_calls(count: int) -> None:
-            targets.extend(relay.open_call(n, load.caller, load.callee) for n in range(len(targets), count))
+        targets = [relay.open_call(number, load.caller, load.callee) for number in range(max(plan.calls))]
 
         def search_passes(rate: float) -> bool:
             for _attempt in range(2):  # one hiccup of the machine is no limit
@@ -62,10 +58,9 @@ def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, pla
             made.limited |= result.generator_limited
             return False
 
-        open_calls(max(plan.calls) if peer.settle_seconds else min(plan.calls))
-        load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds), relay.pid)
+        settled = peer.settle_packets * 2 * len(targets) / WARM_RATE  # seconds
+        load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds, settled), relay.pid)
         for count in plan.calls:
-            open_calls(count)
             for rate in plan.rates:
                 made.loads[rate, count] = load.run(targets[:count], rate, plan.seconds, relay.pid)
             if count in plan.search_calls:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
 from typing import Any, Optional
 
 from tests.interop.rig.namespaces import (
@@ -229,11 +230,16 @@ class FastPathTest(unittest.TestCase):
         return found
 
     def overflow(self) -> int:
-        """Packets for which a socket of the proxy had no room."""
-        command = self.hosts.command(self.hosts.proxy, "cat", "/proc/net/snmp")
-        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-        names, values = (line.split() for line in lines if line.startswith("Udp:"))
-        return int(values[names.index("RcvbufErrors")])
+        """Packets that the kernel dropped: at a socket of the proxy or of the callee for want of room, or on the way,
+        because a processor was too busy to take them from its queue."""
+        dropped = 0
+        for host in (self.hosts.proxy, self.hosts.callee):
+            command = self.hosts.command(host, "cat", "/proc/net/snmp")
+            lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+            names, values = (line.split() for line in lines if line.startswith("Udp:"))
+            dropped += int(values[names.index("RcvbufErrors")])
+        queues = Path("/proc/net/softnet_stat").read_text(encoding="ascii").splitlines()
+        return dropped + sum(int(line.split()[1], 16) for line in queues)
 
     def test_nothing_is_lost_in_a_thousand_moves(self) -> None:
         for rate, streams in ((10_000, 1), (20_000, 50)):
@@ -242,8 +248,8 @@ class FastPathTest(unittest.TestCase):
                 self.assertGreaterEqual(found["moves"], 1000)
                 self.assertEqual((found["repeated"], found["reordered"]), (0, 0), found)
                 # A machine too busy to read a socket in time loses packets there, moved or not; none may be lost else.
-                whole = found["sent"] - found["overflow"]
-                self.assertEqual((found["received"], found["relayed"]), (whole, whole), found)
+                self.assertEqual(found["received"], found["sent"] - found["overflow"], found)
+                self.assertGreaterEqual(found["relayed"], found["received"], found)
                 self.assertLess(found["overflow"], found["sent"] / 100, found)
 
     def test_killed(self) -> None:
