@@ -11,18 +11,20 @@ import socket
 import tempfile
 from typing import IO, Optional
 
-FIRST, SHARE, SHARES = 2048, 660, 12
+FIRST, SHARE, SHARES = 2048, 2400, 12
 SINGLE = 60  # of a share, at its end: for sockets that listen, apart from the ranges for media
 
 
-def has_ipv6() -> bool:
-    """Whether this host can bind the IPv6 loopback address."""
+def _has_ipv6() -> bool:
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", 0))
     except OSError:
         return False
     return True
+
+
+HAS_IPV6 = _has_ipv6()  # this host can bind the IPv6 loopback address
 
 
 def _take_share() -> tuple[int, Optional[IO[str]]]:
@@ -66,6 +68,6 @@ def _is_free(port: int, kind: socket.SocketKind) -> bool:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))
         except OSError:
-            if family == socket.AF_INET or has_ipv6():
+            if family == socket.AF_INET or HAS_IPV6:
                 return False
     return True

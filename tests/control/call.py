@@ -15,7 +15,7 @@ from rtpp.recording.spool import Spool
 from rtpp.session.notify import AllowedTargets
 from rtpp.session.table import SessionTable
 from rtpp.stats import Stats
-from tests.net.loopback import free_pairs
+from tests.ports import free_ports
 
 
 def rtp(number: int, ssrc: int = 1, payload: bytes = b"\xd5" * 160) -> bytes:
@@ -34,7 +34,7 @@ class Call:
 
     def __init__(self, options: str = "", records_in: Optional[str] = None, call_id: str = "c1",
                  tag: str = "ft") -> None:
-        first = free_pairs(12)
+        first = free_ports(24)
         if records_in:
             options += f" -r {records_in}/rec"
             os.makedirs(f"{records_in}/rec", exist_ok=True)

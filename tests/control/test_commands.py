@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from tests.control.conversation import ConversationCase
-from tests.ports import has_ipv6
+from tests.ports import HAS_IPV6
 
 
 class IdentityTest(ConversationCase):
@@ -117,7 +117,7 @@ class AddressTest(ConversationCase):
             Q g f                     -> E50
         """)
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_ipv6_only(self) -> None:
         self.check_replies(self.talk("-6 ::1", nominal=45000), """
             U6 b ::1 4 f              -> 45000 ::1 6
@@ -127,7 +127,7 @@ class AddressTest(ConversationCase):
             U6 b ::1 5 f              -> 45000 ::1 6
         """)
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_family_met_before(self) -> None:
         """An address that a command used serves later commands that name only its family."""
         self.check_replies(self.talk("-l 127.0.0.1"), """
@@ -164,7 +164,7 @@ class AddressTest(ConversationCase):
         self.check_replies(self.talk("-l 127.0.0.1=198.51.100.7 -A 203.0.113.5"), "U a ... f -> 41000 198.51.100.7")
         self.check_replies(self.talk("-A 203.0.113.5"), "U a ... f -> 41000")
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_advertised_ipv6(self) -> None:
         self.check_replies(self.talk("-6 ::1=v6.example.net"), "U6 a ::1 4 f -> 41000 v6.example.net 6")
 
@@ -198,7 +198,7 @@ class BridgingTest(ConversationCase):
             L b ... f t               -> 45002 2.2.2.2
         """)
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_two_families(self) -> None:
         self.check_replies(self.talk("-l 127.0.0.1 -6 /::1", nominal=45000), """
             Uei b ... f               -> 45000 127.0.0.1

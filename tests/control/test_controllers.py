@@ -6,7 +6,7 @@ import unittest
 
 from rtpp.control.commands import Origin
 from tests.control.conversation import ConversationCase
-from tests.ports import has_ipv6
+from tests.ports import HAS_IPV6
 
 
 class KamailioTest(ConversationCase):
@@ -46,7 +46,7 @@ class KamailioTest(ConversationCase):
         talk = self.talk()
         self.assertEqual(talk.say(b"UZ20\xdb\xe1Uc96,97 two@t 127.0.0.1 47010 ftag;2"), "E35")
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_bridging_of_families(self) -> None:
         """Flag x: IE with an IPv4 description, EI and 6 with an IPv6 one; 6 also with the address of an IPv4 sender."""
         self.check_replies(self.talk("-l 127.0.0.1 -6 /::1", nominal=48000), """
@@ -89,7 +89,7 @@ class OpenSipsTest(ConversationCase):
         assert expired.notification is not None
         self.assertEqual(expired.notification.text, b"T1a2b.3c4d\n")
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_copy_to_ipv6(self) -> None:
         """Without brackets: the port is behind the last colon."""
         self.check_replies(self.talk("-6 ::1", nominal=48000), """

@@ -11,7 +11,7 @@ import unittest.mock
 from rtpp.control.endpoints import kind_of, open_endpoint
 from rtpp.errors import StartError
 from tests.control.conversation import ErrorLog
-from tests.ports import has_ipv6
+from tests.ports import HAS_IPV6
 
 
 class KindTest(unittest.TestCase):
@@ -39,7 +39,7 @@ class NetworkTest(unittest.TestCase):
     def test_addresses(self) -> None:
         cases = [("udp:127.0.0.1:0", "127.0.0.1"), ("tcp:127.0.0.1:0", "127.0.0.1"), ("udp:*:0", "0.0.0.0"),
                  ("udp:0.0.0.0:0", "0.0.0.0"), ("tcp:localhost:0", "127.0.0.1")]
-        if has_ipv6():
+        if HAS_IPV6:
             cases += [("udp6:::1:0", "::1"), ("tcp6:::1:0", "::1"), ("udp6:*:0", "::"), ("tcp6::::0", "::")]
         for text, host in cases:
             with self.subTest(text=text):

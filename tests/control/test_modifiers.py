@@ -10,7 +10,7 @@ from rtpp.control.modifiers import LegModifiers, parse_modifiers
 from rtpp.errors import CommandError
 from rtpp.net.addresses import AddressBook
 from rtpp.settings import ListenAddress
-from tests.ports import has_ipv6
+from tests.ports import HAS_IPV6
 
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 PLAIN = ListenAddress(IPV4, "127.0.0.1")
@@ -74,7 +74,7 @@ class MeaningTest(unittest.TestCase):
                 with self.subTest(text=form):
                     self.assertEqual(parse_modifiers(form, plain()), LegModifiers(**expected))
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_ipv6(self) -> None:
         loopback = ListenAddress(IPV6, "::1")
         for text, ipv6 in (("l[::1]", False), ("6l[::1]", True), ("l[0:0::1]66", True), ("R[::1]", False)):

@@ -6,7 +6,7 @@ import socket
 import unittest
 
 from tests.control.conversation import Conversation, ConversationCase
-from tests.ports import has_ipv6
+from tests.ports import HAS_IPV6
 
 
 def tos_of(bound: object) -> int:
@@ -173,7 +173,7 @@ class SetTest(ConversationCase):
                 (session,) = talk.table.call("c")
                 self.assertEqual([tos_of(stream.socket) for stream in session.callee.streams], [expected] * 2)
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_type_of_service_of_ipv6(self) -> None:
         talk = self.talk("-6 ::1")
         self.assertEqual(talk.say("U6 c ::1 4 f t && S tos=32 && S ttl=5"), "41000 ::1 6 && -1")

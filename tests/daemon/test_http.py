@@ -11,8 +11,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 from tests.daemon.program import HAS_PROC, PATIENCE, Datagrams, Program, ProgramCase, wait_until
-from tests.net.loopback import HAS_IPV6
-from tests.ports import free_port
+from tests.ports import HAS_IPV6, free_port
 
 SMALL = bytes.fromhex("80000001000000a000001234") + b"\xff" * 160
 

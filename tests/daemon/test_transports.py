@@ -11,7 +11,7 @@ import threading
 import unittest
 
 from tests.daemon.program import ROOT, SCRIPT, Datagrams, Lines, Program, ProgramCase, connect, one_shot, wait_until
-from tests.ports import free_port, has_ipv6
+from tests.ports import HAS_IPV6, free_port
 
 
 class Shared:
@@ -29,7 +29,7 @@ def setUpModule() -> None:
     Shared.udp6_port, Shared.tcp6_port = free_port(), free_port(socket.SOCK_STREAM)
     options = (f"-l 127.0.0.1 -d WARN -s udp:127.0.0.1:{Shared.udp_port} -s tcp:localhost:{Shared.tcp_port} "
                "-s unix:{dir}/unix -s cunix:{dir}/cunix")
-    if has_ipv6():
+    if HAS_IPV6:
         options += f" -s udp6:::1:{Shared.udp6_port} -s tcp6:::1:{Shared.tcp6_port}"
     Shared.program = Program(options)
 
@@ -54,7 +54,7 @@ class SharedProgram(ProgramCase):
     def stream_clients(self) -> list[Lines]:
         """A fresh client of each kind of stream of lines."""
         clients = [Lines(("127.0.0.1", Shared.tcp_port)), Lines(self.cunix_path)]
-        if has_ipv6():
+        if HAS_IPV6:
             clients.append(Lines(("::1", Shared.tcp6_port)))
         for client in clients:
             self.addCleanup(client.close)
@@ -158,7 +158,7 @@ class DatagramTest(SharedProgram):
         self.assertEqual(client.ask("U burst 127.0.0.1 4 tag"), replies.pop()[6:-1].decode())
         client.ask("D burst tag")
 
-    @unittest.skipUnless(has_ipv6(), "no IPv6 here")
+    @unittest.skipUnless(HAS_IPV6, "no IPv6 here")
     def test_ipv6(self) -> None:
         client = Datagrams(Shared.udp6_port, "::1", socket.AF_INET6)
         self.addCleanup(client.close)

@@ -14,7 +14,7 @@ from rtpp.http import response, server
 from rtpp.http.request import MAX_HEAD, HttpError, Request
 from rtpp.http.response import Response
 from rtpp.http.server import MAX_CONNECTIONS, Answer, Server, listen
-from tests.net.loopback import HAS_IPV6
+from tests.ports import HAS_IPV6
 
 PATIENCE = 20.0  # seconds; the machine may be busy
 SEED = random.randrange(1 << 32)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.daemon.program import Datagrams, Lines
 from tests.interop.rig.packages import own_places, relay_a_call, run
-from tests.interop.rig.tools import ROOT, free_port, stop, wait_for
+from tests.interop.rig.tools import ROOT, stop, wait_for
+from tests.ports import free_port
 
 UNITS = ("rtpproxy.service", "rtpproxy@.service", "rtpproxy.socket")
 WORST_EXPOSURE = 1.5
@@ -57,7 +58,7 @@ class SocketActivationTest(unittest.TestCase):
         self.addCleanup(lambda: self.assertEqual(stop(process), 0))
 
     def test_datagrams(self) -> None:
-        port = free_port("127.0.0.1", socket.SOCK_DGRAM)
+        port = free_port()
         self.activate("--datagram", "-l", f"127.0.0.1:{port}")
         wait_for(lambda: _is_bound(port), "systemd-socket-activate listens")
         client = Datagrams(port)

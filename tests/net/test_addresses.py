@@ -17,7 +17,7 @@ from rtpp.net.addresses import (
     socket_address,
 )
 from rtpp.settings import ListenAddress
-from tests.net.loopback import HAS_IPV6
+from tests.ports import HAS_IPV6
 
 
 class Literals(unittest.TestCase):

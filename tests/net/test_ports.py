@@ -11,7 +11,7 @@ from typing import Optional
 from rtpp.net.addresses import IPV4, IPV6
 from rtpp.net.ports import RECEIVE_BUFFER, NoPortsError, PortPool, bind_pair, set_tos
 from rtpp.settings import ListenAddress
-from tests.net.loopback import HAS_IPV6, free_pairs
+from tests.ports import HAS_IPV6, free_ports
 
 LOOPBACK = ListenAddress(IPV4, "127.0.0.1")
 LOOPBACK6 = ListenAddress(IPV6, "::1")
@@ -182,7 +182,7 @@ class Sockets(unittest.TestCase):
         return pair
 
     def test_pair_is_even_and_odd_and_does_not_block(self) -> None:
-        port = free_pairs(1)
+        port = free_ports(2)
         for bound, number in zip(self.pair(LOOPBACK, port), (port, port + 1)):
             self.assertEqual(bound.getsockname(), ("127.0.0.1", number))
             self.assertFalse(bound.getblocking())
@@ -193,11 +193,11 @@ class Sockets(unittest.TestCase):
     def test_type_of_service(self) -> None:
         for tos, shown in ((0xB8, 0xB8), (0, 0), (0x10, 0x10), (-1, 0)):
             with self.subTest(tos=tos):
-                for bound in self.pair(LOOPBACK, free_pairs(1), tos):
+                for bound in self.pair(LOOPBACK, free_ports(2), tos):
                     self.assertEqual(bound.getsockopt(socket.IPPROTO_IP, socket.IP_TOS), shown)
 
     def test_type_of_service_that_cannot_be_set_is_no_error(self) -> None:
-        rtp, rtcp = self.pair(LOOPBACK, free_pairs(1), 0x20)
+        rtp, rtcp = self.pair(LOOPBACK, free_ports(2), 0x20)
         rtp.close()
         set_tos(rtp, 0x40)
         for tos in (99999, 2**31 - 1):  # commands may name any
@@ -207,7 +207,7 @@ class Sockets(unittest.TestCase):
 
     @unittest.skipUnless(HAS_IPV6, "no IPv6 on the loopback interface")
     def test_ipv6_socket_is_ipv6_only(self) -> None:
-        port = free_pairs(1)
+        port = free_ports(2)
         six = self.pair(ListenAddress(IPV6, "::"), port)
         four = self.pair(ListenAddress(IPV4, "0.0.0.0"), port)  # the same numbers in the other family
         self.assertEqual(six[0].getsockname()[:2], ("::", port))
@@ -218,7 +218,7 @@ class Sockets(unittest.TestCase):
     def test_half_a_pair_leaves_nothing_open(self) -> None:
         for taken in (0, 1):
             with self.subTest(taken=taken):
-                port = free_pairs(1)
+                port = free_ports(2)
                 with socket.socket(IPV4, socket.SOCK_DGRAM) as other:
                     other.bind(("127.0.0.1", port + taken))
                     with self.assertRaises(OSError) as caught:
@@ -227,7 +227,7 @@ class Sockets(unittest.TestCase):
                 self.pair(LOOPBACK, port)  # both can be had again
 
     def test_real_pairs_pass_over_what_others_hold(self) -> None:
-        base = free_pairs(4)
+        base = free_ports(8)
         pool = PortPool(base, base + 6, sequential=True)
         with socket.socket(IPV4, socket.SOCK_DGRAM) as other:
             other.bind(("127.0.0.1", base + 1))  # the RTCP port of the first pair

@@ -23,7 +23,7 @@ from rtpp.session.stream import Stream
 from rtpp.session.table import SessionTable
 from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import COUNTERS, Stats
-from tests.net.loopback import free_pairs
+from tests.ports import free_ports
 
 PATIENCE = 5.0  # seconds for which something that must happen is waited for
 LOOPBACK = ListenAddress(IPV4, "127.0.0.1")
@@ -97,7 +97,7 @@ class SessionTest(unittest.TestCase):
 
     def make_table(self, *, pairs: int = PAIRS, **options: Any) -> SessionTable:
         options.setdefault("addresses", (LOOPBACK,))
-        first = free_pairs(pairs)
+        first = free_ports(2 * pairs)
         settings = Settings(port_min=first, port_max=first + 2 * pairs - 2, **options)
         table = SessionTable(settings, Stats(self.start))
         self.addCleanup(self._clean_up, table)

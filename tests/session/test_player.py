@@ -15,7 +15,7 @@ from rtpp.session.session import Session
 from rtpp.session.table import SessionTable
 from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import Stats
-from tests.net.loopback import free_pairs
+from tests.ports import free_ports
 
 LOOPBACK = ListenAddress(socket.AF_INET, "127.0.0.1")
 
@@ -25,7 +25,7 @@ class PlayerTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.now = 1000.0
-        first = free_pairs(6)
+        first = free_ports(12)
         settings = Settings(addresses=(LOOPBACK,), port_min=first, port_max=first + 10)
         self.table = SessionTable(settings, Stats(self.now))
         self.phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -14,7 +14,7 @@ from rtpp.net.addresses import IPV4
 from rtpp.session.session import Session
 from rtpp.session.table import NoSocketsError, SessionTable
 from rtpp.settings import ListenAddress
-from tests.net.loopback import HAS_IPV6
+from tests.ports import HAS_IPV6
 from tests.session.harness import LOOPBACK, LOOPBACK6, Party, SessionTest, describe, rtcp, rtp, serve
 
 NOWHERE = ListenAddress(IPV4, "192.0.2.1")  # an address no machine has
@@ -89,6 +89,8 @@ class Finding(SessionTest):
                 plain = find_plainly(tags, first, second)
                 self.assertEqual(None if found is None else (found[0].tag, found[1]), plain,
                                  f"seed {seed}, table {number}: {tags} {first!r} {second!r}")
+            with table.lock:
+                table.end_all(self.start)  # gives its ports back
 
     def test_sessions_of_a_call_oldest_first(self) -> None:
         table = self.make_table()

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.interop.rig.tools import free_port, program
+from tests.interop.rig.tools import program
+from tests.ports import free_port
 
 
 class B2bua:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.interop.rig.tools import free_port, program, wait_for
+from tests.interop.rig.tools import program, wait_for
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.interop.rig.tools import bracketed, free_port, program, stop, wait_for
+from tests.interop.rig.tools import bracketed, program, stop, wait_for
+from tests.ports import free_port
 
 RIG = Path(__file__).parent
 
@@ -31,7 +32,7 @@ class Kamailio:
     ) -> None:
         self.proxies, self.tries, self.disable = proxies, tries, disable
         self.hosts = hosts
-        self.port = free_port(hosts[0])
+        self.port = free_port()
 
     def __enter__(self) -> Kamailio:
         self.folder = tempfile.TemporaryDirectory(prefix="kamailio-")

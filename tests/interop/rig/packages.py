@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.daemon.program import PATIENCE, Datagrams
-from tests.interop.rig.tools import ROOT, free_port, free_range, stop
+from tests.interop.rig.tools import ROOT, free_range, stop
+from tests.ports import free_port
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 
@@ -122,7 +123,7 @@ class Service:
 def own_places() -> tuple[int, str]:
     """A free control port, and options with a free range of ports."""
     first, last = free_range()
-    return free_port("127.0.0.1", socket.SOCK_DGRAM), f"-l 127.0.0.1 -m {first} -M {last}"
+    return free_port(), f"-l 127.0.0.1 -m {first} -M {last}"
 
 
 def relay_a_call(port: int) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from tests.interop.rig.control import client
-from tests.interop.rig.tools import ROOT, free_port, free_range, stop, wait_for
+from tests.interop.rig.tools import ROOT, free_range, stop, wait_for
+from tests.ports import free_port
 
 EVERYWHERE = os.environ.get("RTPPROXY_OPTIONS", "").split()  # for all proxies of a run
 PROGRAM = [sys.executable, str(ROOT / "rtpproxy.py")]
@@ -52,7 +53,7 @@ class Proxy:
         if kind in ("unix", "cunix"):
             return f"{kind}:{self.folder.name}/{kind}.sock"
         host = "::1" if kind.endswith("6") else "127.0.0.1"
-        port = free_port(host, socket.SOCK_STREAM if kind.startswith("tcp") else socket.SOCK_DGRAM)
+        port = free_port(socket.SOCK_STREAM if kind.startswith("tcp") else socket.SOCK_DGRAM)
         return f"{kind}:{host}:{port}"
 
     def __enter__(self) -> Proxy:

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.interop.rig.tools import bracketed, free_port, free_range, program
+from tests.interop.rig.tools import bracketed, free_range, program
+from tests.ports import free_port
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 PACKET = 160  # bytes of G.711 in 20 ms
@@ -29,7 +30,7 @@ class SippPair:
     def run(self, calls: int = 1, rate: int = 10) -> None:
         host = self.server[0]
         with tempfile.TemporaryDirectory(prefix="sipp-") as folder:
-            port = free_port(host)
+            port = free_port()
             Path(folder, "audio").write_bytes(bytes(range(256)) * (self.packets * PACKET // 256 + 1))
             with Path(folder, "audio").open("r+b") as audio:
                 audio.truncate(self.packets * PACKET)
@@ -38,7 +39,7 @@ class SippPair:
             callee = self._start(folder, self.callee, port, [*common, host])
             server = f"{bracketed(host)}:{self.server[1]}"
             users = ["-inf", f"{folder}/users.csv", "-r", str(rate)]
-            caller = self._start(folder, self.caller, free_port(host), [*common, *users, server])
+            caller = self._start(folder, self.caller, free_port(), [*common, *users, server])
             try:
                 for name, process in (("caller", caller), ("callee", callee)):
                     if process.wait(40):
@@ -72,7 +73,7 @@ class SippDialler:
         Path(self.folder.name, "users.csv").write_text(f"SEQUENTIAL\n{bracketed(host)}:{port};\n")
         values = {"DIGITS": self.digits, "PAUSE": str(600 + 400 * len(self.digits))}
         options = ["-m", "1", "-i", host, "-mi", host, "-nostdin", "-timeout", "25s", "-timeout_error",
-                   "-inf", f"{self.folder.name}/users.csv", "-p", str(free_port(host)), f"{host}:{self.server[1]}"]
+                   "-inf", f"{self.folder.name}/users.csv", "-p", str(free_port()), f"{host}:{self.server[1]}"]
         self.process = start(self.folder.name, "dialling_caller", values, options)
         return self
 

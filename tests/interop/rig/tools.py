@@ -49,18 +49,6 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def free_port(host: str = "127.0.0.1", kind: int = socket.SOCK_DGRAM) -> int:
-    """A port that was free a moment ago, below the range that the kernel hands out to others."""
-    while True:
-        port = random.SystemRandom().randrange(6000, 10000)
-        with socket.socket(family_of(host), kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
-
-
 def free_range(width: int = 400) -> tuple[int, int]:
     """First and last port of a range for media, below those that the kernel hands out. It keeps apart from
     the last few that were given, as those may be in use by programs that run side by side."""
