@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import socket
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,6 @@ RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes; the generator must not be what loses 
 PACKET_SIZE = 172  # bytes: 20 ms of G.711
 WARM_UP = 0.2  # seconds
 PHONE_PORTS = range(61000, 65000, 2)  # outside the range of the proxies, which guess that RTCP is one above
-GAP = 1000  # sequence numbers between two runs: were they the same again, relays that count would take all for repeated
 QUIET = 0.05  # of a core: a run whose bystanders used more is disturbed
 LATE = 0.05  # of the time of a run: a generator that fell behind by more is what limited
 
@@ -87,7 +88,9 @@ class LoadGenerator:
             self._caller = _phone(network.caller_host)
         with network.callee():
             self._callee = _phone(network.callee_host)
-        self._first = 0  # sequence number with which the streams of the next run begin
+        # By call: the sequence number with which its streams go on in the next run. Were it the same again, relays that
+        # count would take all for repeated; were some left out, for a new beginning, which costs as well.
+        self._next: defaultdict[int, int] = defaultdict(int)
         self.caller: Address = self._caller.getsockname()
         self.callee: Address = self._callee.getsockname()
 
@@ -101,13 +104,16 @@ class LoadGenerator:
         send. `pid` is the relay's process, if there is one."""
         descriptors = [self._caller.fileno(), self._callee.fileno()]
         arguments = [*descriptors, rate, PACKET_SIZE, WARM_UP, seconds, pid or 0,
-                     -1 if self._watched is None else self._watched, self._first]
-        lines = "".join(f"{to[0]} {to[1]} {back[0]} {back[1]}\n" for to, back in targets)
-        self._first += int(rate * (WARM_UP + seconds) / (2 * len(targets))) + GAP
+                     -1 if self._watched is None else self._watched]
+        lines = "".join(f"{to[0]} {to[1]} {back[0]} {back[1]} {self._next[number]}\n"
+                        for number, (to, back) in enumerate(targets))
         bystanders = Bystanders()
         done = subprocess.run([*self._command, *map(str, arguments)], input=lines, stdout=subprocess.PIPE,
                               pass_fds=descriptors, text=True, check=True, cwd=HERE.parent)
-        return LoadResult(**json.loads(done.stdout), rate=rate, has_process=pid is not None,
+        figures = json.loads(done.stdout)
+        for number in range(len(targets)):
+            self._next[number] += math.ceil(WARM_UP * rate / (2 * len(targets))) + figures["per_stream"]
+        return LoadResult(**figures, rate=rate, has_process=pid is not None,
                           steered=self._watched is not None, bystanders=bystanders.share())
 
 

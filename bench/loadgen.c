@@ -1,12 +1,13 @@
 /* Open-loop load: both phones of many calls, one packet at a time and evenly paced, whatever the relay does.
  *
- *     loadgen CALLER_FD CALLEE_FD RATE SIZE WARM_UP SECONDS RELAY_PID RELAY_CORE FIRST < targets
+ *     loadgen CALLER_FD CALLEE_FD RATE SIZE WARM_UP SECONDS RELAY_PID RELAY_CORE < targets
  *
  * The two descriptors are bound IPv4 UDP sockets: all callers send and receive on the first, all callees on the
  * second, so that a few system calls serve many packets and the generator is not what limits. Each line of
- * standard input is a call: "HOST PORT HOST PORT", where its caller and where its callee send. All phones together
- * send RATE packets of SIZE bytes a second for WARM_UP seconds, which are not counted, and SECONDS seconds, both
- * rounded up so that each phone sends equally many; their sequence numbers begin with FIRST. Then it waits until nothing has come for 100 ms.
+ * standard input is a call: "HOST PORT HOST PORT FIRST", where its caller and where its callee send and the sequence
+ * number with which both begin. All phones together send RATE packets of SIZE bytes a second for WARM_UP seconds,
+ * which are not counted, and SECONDS seconds, both rounded up so that each phone sends equally many. Then it waits
+ * until nothing has come for 100 ms.
  *
  * Prints one line of JSON. A packet that is not at the other phone within 100 ms is lost. Latency runs from just
  * before the packet is sent until it has been read. `relay_cpu` is the time that process RELAY_PID used (0: none),
@@ -46,8 +47,8 @@ static struct batch outgoing[2], incoming;
 static int sockets[2];
 static uint32_t magic;                   /* of this process: nothing of an earlier run counts */
 static int size, streams;
-static uint32_t first;                   /* sequence number of the first packet of each stream */
 static struct sockaddr_in *targets;      /* by stream; stream 2n is the caller of call n, 2n + 1 the callee */
+static uint32_t *firsts;                 /* by stream: sequence number of its first packet */
 static int64_t warm, total, next;        /* packets: not counted, planned, sent */
 static unsigned char *seen;              /* by packet number */
 static uint32_t *back, *latencies;       /* packets back, by stream; nanoseconds, by arrival */
@@ -62,13 +63,18 @@ static int64_t now(void) {
 static void read_targets(void) {
     char host[2][64];
     int port[2], room = 0;
-    while (scanf("%63s %d %63s %d", host[0], &port[0], host[1], &port[1]) == 4) {
-        if (streams + 2 > room)
-            targets = realloc(targets, (room = 2 * room + 64) * sizeof *targets);
+    uint32_t first;
+    while (scanf("%63s %d %63s %d %u", host[0], &port[0], host[1], &port[1], &first) == 5) {
+        if (streams + 2 > room) {
+            room = 2 * room + 64;
+            targets = realloc(targets, room * sizeof *targets);
+            firsts = realloc(firsts, room * sizeof *firsts);
+        }
         for (int side = 0; side < 2; side++, streams++) {
             targets[streams] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port[side])};
             if (inet_pton(AF_INET, host[side], &targets[streams].sin_addr) != 1)
                 exit(2);
+            firsts[streams] = first;
         }
     }
 }
@@ -89,7 +95,7 @@ static void flush(int side) {
 /* Write packet `next` of the plan into the batch of its side. */
 static void queue(int64_t time) {
     int stream = next % streams, side = stream & 1;
-    uint32_t turn = first + next / streams;
+    uint32_t turn = firsts[stream] + next / streams;
     struct batch *b = &outgoing[side];
     unsigned char *p = b->packets[b->count];
     struct stamp stamp = {magic, next, time};
@@ -211,14 +217,13 @@ static double percentile(double share) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 10)
+    if (argc != 9)
         return 2;
     sockets[0] = atoi(argv[1]);
     sockets[1] = atoi(argv[2]);
     double rate = atof(argv[3]), warm_up = atof(argv[5]), seconds = atof(argv[6]);
     struct usage usage = {0, 0, atoi(argv[7]), atoi(argv[8])};
     size = atoi(argv[4]);
-    first = atoi(argv[9]);
     magic = 0x62656e63 ^ (uint32_t)getpid() << 8;
     read_targets();
     if (!streams || size < RTP_HEADER + (int)sizeof(struct stamp) || size > LARGEST)

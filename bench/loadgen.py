@@ -26,7 +26,7 @@ class Generator:
     """The phones of all calls: callers on the first socket, callees on the second."""
 
     def __init__(self, sockets: list[socket.socket], targets: list[tuple[str, int]], rate: float, size: int,
-                 warm_up: float, seconds: float, first: int) -> None:
+                 warm_up: float, seconds: float, firsts: list[int]) -> None:
         self.sockets = sockets
         self.targets = targets
         self.size = size
@@ -37,7 +37,7 @@ class Generator:
         self.warm = math.ceil(warm_up * rate / self.streams) * self.streams
         self.total = self.warm + math.ceil(seconds * rate / self.streams) * self.streams
         self.next = 0
-        self.first = first  # sequence number of the first packet of each stream
+        self.firsts = firsts  # by call: sequence number of the first packet of both its streams
         self.seen = bytearray(self.total)
         self.back = array("L", bytes(array("L").itemsize * self.streams))
         self.latencies = array("q")
@@ -69,7 +69,7 @@ class Generator:
 
     def send(self, now: int) -> None:
         turn, stream = divmod(self.next, self.streams)
-        turn += self.first
+        turn += self.firsts[stream // 2]
         header = HEADER.pack(0x80, 0, turn & 0xFFFF, turn * (self.size - HEADER.size) & 0xFFFFFFFF, 0x10000 + stream)
         packet = header + STAMP.pack(self.magic, self.next, now) + self.filler
         self.next += 1
@@ -123,13 +123,15 @@ def core_idle(core: int) -> float:
 
 
 def main() -> None:
-    caller, callee, rate, size, warm_up, seconds, relay, core, first = map(float, sys.argv[1:])
+    caller, callee, rate, size, warm_up, seconds, relay, core = map(float, sys.argv[1:])
     sockets = [socket.socket(fileno=int(number)) for number in (caller, callee)]
     for each in sockets:
         each.setblocking(False)
     words = sys.stdin.read().split()
-    targets = [(words[i], int(words[i + 1])) for i in range(0, len(words), 2)]
-    generator = Generator(sockets, targets, rate, int(size), warm_up, seconds, int(first))
+    calls = [words[i : i + 5] for i in range(0, len(words), 5)]
+    targets = [(call[side], int(call[side + 1])) for call in calls for side in (0, 2)]
+    firsts = [int(call[4]) for call in calls]
+    generator = Generator(sockets, targets, rate, int(size), warm_up, seconds, firsts)
     generator.run(int(relay), int(core))
     print(json.dumps(generator.report()))
 

@@ -20,8 +20,8 @@ RATE, SIZE, SECONDS, CALLS, FIRST = 300, 172, 0.2, 3, 65530
 def run(command: list[str], targets: list[tuple[str, int]], phones: list[socket.socket]) -> dict[str, float]:
     """Run a generator without warm-up; `targets` are where caller and callee of each call send."""
     descriptors = [phone.fileno() for phone in phones]
-    lines = "".join(f"{a[0]} {a[1]} {b[0]} {b[1]}\n" for a, b in zip(targets[::2], targets[1::2]))
-    arguments = [*descriptors, RATE, SIZE, 0, SECONDS, 0, -1, FIRST]
+    lines = "".join(f"{a[0]} {a[1]} {b[0]} {b[1]} {FIRST}\n" for a, b in zip(targets[::2], targets[1::2]))
+    arguments = [*descriptors, RATE, SIZE, 0, SECONDS, 0, -1]
     done = subprocess.run([*command, *map(str, arguments)], input=lines, text=True, stdout=subprocess.PIPE,
                           pass_fds=descriptors, check=True)
     counts: dict[str, float] = json.loads(done.stdout)
