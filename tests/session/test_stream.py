@@ -18,7 +18,7 @@ from rtpp.session.session import Leg, Session
 from rtpp.session.stream import DISCARD_BATCH, MAX_DATAGRAM, Stream
 from rtpp.session.table import SessionTable
 from rtpp.settings import ListenAddress
-from tests.net.loopback import HAS_IPV6
+from tests.ports import HAS_IPV6
 from tests.rtp.latching_model import ACCEPT, LegModel
 from tests.rtp.test_latching import Scenario
 from tests.session.harness import LOOPBACK, LOOPBACK6, Party, SessionTest, describe, rtcp, rtp, serve
@@ -480,9 +480,12 @@ class OwnPorts(StreamTest):
         self.assertEqual(half.callee.rtp.destination, ("127.0.0.1", before))
         with self.table.lock:
             self.table.open(half.caller)
-        describe(half.callee, ("127.0.0.1", half.caller.port + 2))
+        settings = self.table.settings
+        used = {leg.port for session in self.table for leg in session.legs}
+        free = next(port for port in range(settings.port_min, settings.port_max, 2) if port not in used)
+        describe(half.callee, ("127.0.0.1", free))
         with self.table.lock:
-            while half.caller.port != half.callee.rtp.latch.remote[1]:  # type: ignore[index]
+            while half.caller.port != free:
                 self.table.open(half.caller)
         self.assertIsNone(half.callee.rtp.destination)
 
