@@ -139,6 +139,7 @@ class FastPath:
         slot = self._slots.open(flow, way)
         if slot is None:
             return False
+        stream.reclaim()
         offloaded = FastStream(self, stream, slot)
         stream.offloaded = offloaded
         self._streams[offloaded] = None

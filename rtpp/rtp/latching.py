@@ -22,13 +22,15 @@ An *asymmetric* stream does not learn: the host must be the known one, its port 
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from enum import Enum
 from logging import INFO
 from typing import Optional
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import Address
-from rtpp.rtp.packet import ssrc_and_sequence
+from rtpp.rtp.packet import RUN_HEADER, ssrc_and_sequence
 
 WINDOW = 10.0  # seconds after a command in which a stream may be taken over
 SEQUENCE_AHEAD = 536  # how far ahead the sequence number of a moved stream may be
@@ -222,6 +224,14 @@ class Latch:
         if found is not None and found[0] == self.ssrc:
             self.sequence_number = found[1]
             self.sync_due = now + RESYNC
+
+    def sync_run(self, ssrc: Optional[int], parts: bytes, times: Sequence[float]) -> None:
+        """Follow the sequence numbers of packets that were accepted without asking (see `Analyzer.update_run`)."""
+        while times[-1] >= self.sync_due:
+            at = bisect_left(times, self.sync_due)
+            self.sync_due = times[at] + RESYNC
+            if ssrc == self.ssrc:
+                _, self.sequence_number, _ = RUN_HEADER.unpack_from(parts, at * RUN_HEADER.size)
 
     def _settle(self) -> None:
         self.expected = self.remote if self.latched else None

@@ -33,6 +33,8 @@ from typing import Optional
 HEADER = Struct("!BBHII")
 HEADER_SIZE = HEADER.size  # 12
 PLAIN = 0x80  # first byte: version 2, no padding, no extension, no contributing sources
+RUN_PART = slice(1, 8)  # what measuring needs of a packet with that first byte and a known source:
+RUN_HEADER = Struct("!BHI")  # marker and payload type, sequence number, timestamp
 
 _WORD = Struct("!I")
 

@@ -20,6 +20,7 @@ from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
 from rtpp.session.poller import Watched, make_poller
 from rtpp.session.session import Step
+from rtpp.stats import Stats
 
 BATCH = 64  # packets or timed steps per turn of the lock
 
@@ -27,8 +28,9 @@ BATCH = 64  # packets or timed steps per turn of the lock
 class RelayLoop:
     """Owns the poller. Start it once; `stop()` ends the thread."""
 
-    def __init__(self, lock: FairLock) -> None:
+    def __init__(self, lock: FairLock, stats: Stats) -> None:
         self._lock = lock
+        self._stats = stats
         self._poller = make_poller()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -98,14 +100,17 @@ class RelayLoop:
             if lock.is_wanted():
                 lock.give_way()
             with lock.plain:
+                relayed = 0
                 for watched in ready[start : start + BATCH]:
                     if watched is None:
                         self._drain_wake_ups()
                         continue
                     try:
-                        watched.handle(watched, now)
+                        relayed += watched.handle(watched, now)
                     except Exception:
                         self._note_failure(watched)
+                self._stats.npkts_rcvd += relayed
+                self._stats.npkts_relayed += relayed
 
         while self._steps and self._steps[0][0] <= now:
             with self._lock:

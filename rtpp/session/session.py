@@ -159,7 +159,7 @@ class Session:
 
     def choose_handlers(self) -> None:
         """Pick what each stream does with a packet, after a change of what the session needs."""
-        handle: Callable[[Stream, float], None] = relay if self.complete else discard
+        handle: Callable[[Stream, float], int] = relay if self.complete else discard
         for stream in self.streams:
             stream.handle = handle
             stream.choose_onward()

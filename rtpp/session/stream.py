@@ -1,7 +1,7 @@
 """A stream: one socket of a leg, where its party is, and what passed.
 
-The relay loop calls `stream.handle(stream, now)` when the socket is readable. The handler is chosen when the
-stream's needs change, so that a packet walks through no stage that has nothing to do:
+The relay loop calls `stream.handle(stream, now)` when the socket is readable, and counts as many packets received and
+relayed as that returns: those that nobody has counted yet. The handler is chosen when the stream's needs change, so that a packet walks through no stage that has nothing to do:
 
     discard     the session has one leg only: read and throw away
     relay       read a packet; `accept` judges the source, analyses and sends through the peer (the short path,
@@ -83,7 +83,7 @@ class Stream:
         self.connected: Optional[ConnectedSocket] = None
         self.connect_at: float = CONNECT_AFTER  # packets received when it is time for a connected socket
         self.send: Optional[Callable[[bytes], int]] = None  # of the connected socket, while it leads to `destination`
-        self.handle: Callable[[Stream, float], None] = discard
+        self.handle: Callable[[Stream, float], int] = discard
         self.onward: Optional[Callable[[bytes, Address, float], None]] = None
         self.gated = False  # packets from this party are dropped after analysis
         self.witnesses: list[Witness] = []
@@ -341,13 +341,14 @@ class Stream:
         self.send_errors += 1
 
 
-def relay(stream: Stream, now: float) -> None:
-    """Take one datagram of a complete session from the socket to the other party."""
+def relay(stream: Stream, now: float) -> int:
+    """Take one datagram of a complete session from the socket to the other party. It is counted where it ends."""
     try:
         data, source = stream.recvfrom(MAX_DATAGRAM)
     except OSError:
-        return  # nothing there after all, or an ICMP error about an earlier packet
+        return 0  # nothing there after all, or an ICMP error about an earlier packet
     take(stream, data, source, now)
+    return 0
 
 
 def take(stream: Stream, data: bytes, source: Address, now: float) -> None:
@@ -394,13 +395,14 @@ def accept(stream: Stream, data: bytes, source: Address, now: float) -> None:
         peer.retry(data, error)
 
 
-def discard(stream: Stream, now: float) -> None:
+def discard(stream: Stream, now: float) -> int:
     """Throw away what arrives before the session has its second leg."""
     for _ in range(DISCARD_BATCH):
         try:
             stream.recvfrom(1)
         except BlockingIOError:
-            return
+            break
         except OSError:
             continue
         stream.stats.npkts_discard += 1
+    return 0

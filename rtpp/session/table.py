@@ -51,7 +51,7 @@ class SessionTable:
         self.settings = settings
         self.stats = stats
         self.lock = FairLock()
-        self.relay = RelayLoop(self.lock)
+        self.relay = RelayLoop(self.lock, stats)
         self.addresses = AddressBook(settings.addresses, settings.bridge)
         self.ports: dict[socket.AddressFamily, PortPool] = {
             family: PortPool(settings.port_min, settings.port_max, sequential=settings.sequential_ports)

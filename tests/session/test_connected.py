@@ -43,6 +43,11 @@ class ConnectedTest(SessionTest):
             self.wait_for(lambda: stream.connected is not None, "a connected socket")
         return first + 2
 
+    def relayed(self, stream: Stream) -> int:
+        with self.table.lock:
+            stream.settle()
+            return stream.relayed
+
     def assert_relayed(self, sender: Party, stream: Stream, receiver: Party, number: int) -> None:
         sender.send(rtp(number), stream)
         data = receiver.receive()
@@ -117,7 +122,7 @@ class ConnectedTest(SessionTest):
         callee.socket.close()
         for lost in range(5):
             caller.send(rtp(10 + lost), session.caller.rtp)
-        self.wait_for(lambda: session.caller.rtp.relayed == 7, "packets relayed to nobody")
+        self.wait_for(lambda: self.relayed(session.caller.rtp) == 7, "packets relayed to nobody")
         back = Party(self, port=address[1])
         for sent in range(20, 25):
             caller.send(rtp(sent), session.caller.rtp)
