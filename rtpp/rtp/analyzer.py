@@ -162,7 +162,7 @@ class Analyzer:
             elapsed = arrival - jitter.arrival
             step = timestamp - jitter.timestamp
             deviation = elapsed - step
-            if step > 0 and deviation >= elapsed * -1023.0:  # step <= elapsed * 1024, without mixing int and float
+            if step > 0 and (deviation >= elapsed * -1023.0 or not elapsed):  # step <= elapsed * 1024, as floats
                 if deviation < 0.0:
                     deviation = -deviation
                 last = jitter.last
@@ -205,7 +205,7 @@ class Analyzer:
                 elapsed = arrival - arrival_before
                 step = timestamp - timestamp_before
                 deviation = elapsed - step
-                if step > 0 and deviation >= elapsed * -1023.0:
+                if step > 0 and (deviation >= elapsed * -1023.0 or not elapsed):
                     if deviation < 0.0:
                         deviation = -deviation
                     last += (deviation - last) * 0.0625

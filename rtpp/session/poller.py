@@ -12,6 +12,7 @@ from __future__ import annotations
 import select
 import selectors
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 if TYPE_CHECKING:
@@ -31,55 +32,66 @@ class Watched(Protocol):
     def leg(self) -> Leg: ...
 
 
-class EpollPoller:
-    """Sockets by descriptor. A socket that is closed leaves epoll by itself."""
+class _Pollers:
+    """Common to both: `watched` finds what a descriptor belongs to, by index, at next to no cost.
+
+    None stands there for what was added so, and for what has just been removed.
+    """
+
+    def __init__(self) -> None:
+        self.watched: list[Optional[Watched]] = []
+
+    def _note(self, descriptor: int, watched: Optional[Watched]) -> None:
+        if descriptor >= len(self.watched):
+            self.watched.extend([None] * (descriptor + 1 - len(self.watched)))
+        self.watched[descriptor] = watched
+
+
+class EpollPoller(_Pollers):
+    """A socket that is closed leaves epoll by itself."""
 
     is_live = True
 
     def __init__(self) -> None:
+        super().__init__()
         self._epoll = select.epoll()
-        self._streams: list[Optional[Watched]] = []  # by descriptor: finding one must cost nothing
+        self._poll = self._epoll.poll
 
-    def add(self, watched: socket.socket, stream: Optional[Watched]) -> None:
-        descriptor = watched.fileno()
-        streams = self._streams
-        if descriptor >= len(streams):
-            streams.extend([None] * (descriptor + 1 - len(streams)))
-        streams[descriptor] = stream
+    def add(self, bound: socket.socket, watched: Optional[Watched]) -> None:
+        descriptor = bound.fileno()
+        self._note(descriptor, watched)
         self._epoll.register(descriptor, select.EPOLLIN)
 
-    def remove(self, watched: socket.socket) -> None:
+    def remove(self, bound: socket.socket) -> None:
         """Close the socket right after this."""
-        self._streams[watched.fileno()] = None
+        self.watched[bound.fileno()] = None
 
-    def wait(self, timeout: Optional[float]) -> list[Optional[Watched]]:
-        """Streams with packets, within `timeout` seconds (None: for ever).
-
-        None among them stands for what was added so, or for a stream that has just been removed.
-        """
-        events = self._epoll.poll(-1.0 if timeout is None else max(timeout, 0.0))
-        streams = self._streams
-        return [streams[descriptor] for descriptor, _ in events]
+    def wait(self, timeout: Optional[float]) -> Sequence[tuple[int, int]]:
+        """Descriptors with packets, each with a number that means nothing, within `timeout` seconds (None: for ever)."""
+        return self._poll(timeout if timeout is None or timeout > 0.0 else 0.0)
 
     def close(self) -> None:
         self._epoll.close()
 
 
-class SelectorPoller:
+class SelectorPoller(_Pollers):
     """The same on the standard library's selectors."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._selector = selectors.DefaultSelector()
         self.is_live = type(self._selector).__name__ == "KqueueSelector"
 
-    def add(self, watched: socket.socket, stream: Optional[Watched]) -> None:
-        self._selector.register(watched, selectors.EVENT_READ, stream)
+    def add(self, bound: socket.socket, watched: Optional[Watched]) -> None:
+        self._note(bound.fileno(), watched)
+        self._selector.register(bound, selectors.EVENT_READ)
 
-    def remove(self, watched: socket.socket) -> None:
-        self._selector.unregister(watched)
+    def remove(self, bound: socket.socket) -> None:
+        self.watched[bound.fileno()] = None
+        self._selector.unregister(bound)
 
-    def wait(self, timeout: Optional[float]) -> list[Optional[Watched]]:
-        return [key.data for key, _ in self._selector.select(timeout)]
+    def wait(self, timeout: Optional[float]) -> Sequence[tuple[int, int]]:
+        return [(key.fd, events) for key, events in self._selector.select(timeout)]
 
     def close(self) -> None:
         self._selector.close()

@@ -15,6 +15,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from time import monotonic
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
@@ -93,29 +95,37 @@ class RelayLoop:
                 time.sleep(0.01)  # should it repeat, it must not fill the log at full speed
 
     def _round(self) -> None:
-        ready = self._poller.wait(self._steps[0][0] - time.monotonic() if self._steps else None)
-        now = time.monotonic()
-        lock = self._lock
-        for start in range(0, len(ready), BATCH):
-            if lock.is_wanted():
-                lock.give_way()
-            with lock.plain:
-                relayed = 0
-                for watched in ready[start : start + BATCH]:
-                    if watched is None:
-                        self._drain_wake_ups()
-                        continue
-                    try:
-                        relayed += watched.handle(watched, now)
-                    except Exception:
-                        self._note_failure(watched)
-                self._stats.npkts_rcvd += relayed
-                self._stats.npkts_relayed += relayed
-
-        while self._steps and self._steps[0][0] <= now:
+        steps = self._steps
+        events = self._poller.wait(steps[0][0] - monotonic() if steps else None)
+        now = monotonic()
+        if len(events) <= BATCH:
+            self._serve(events, now)
+        else:
+            for start in range(0, len(events), BATCH):
+                self._serve(events[start : start + BATCH], now)
+        while steps and steps[0][0] <= now:
             with self._lock:
                 self._take_steps(now)
-        self.busy += time.monotonic() - now
+        self.busy += monotonic() - now
+
+    def _serve(self, events: Sequence[tuple[int, int]], now: float) -> None:
+        """Take a packet from each of these sockets."""
+        lock, stats, find = self._lock, self._stats, self._poller.watched
+        if lock.is_wanted():
+            lock.give_way()
+        relayed = 0
+        with lock.plain:
+            for descriptor, _ in events:
+                watched = find[descriptor]
+                if watched is None:
+                    self._drain_wake_ups()
+                    continue
+                try:
+                    relayed += watched.handle(watched, now)
+                except Exception:
+                    self._note_failure(watched)
+            stats.npkts_rcvd += relayed
+            stats.npkts_relayed += relayed
 
     def _take_steps(self, now: float) -> None:
         """Do what is due, BATCH steps at most."""
