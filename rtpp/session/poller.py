@@ -67,7 +67,7 @@ class EpollPoller(_Pollers):
         self.watched[bound.fileno()] = None
 
     def wait(self, timeout: Optional[float]) -> Sequence[tuple[int, int]]:
-        """Descriptors with packets, each with a number that means nothing, within `timeout` seconds (None: for ever)."""
+        """Descriptors with packets, each beside a number, within `timeout` seconds (None: for ever)."""
         return self._poll(timeout if timeout is None or timeout > 0.0 else 0.0)
 
     def close(self) -> None:
