@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rtpp.session.session import Leg
 
 
+MAX_EVENTS = 8192  # sockets per round: all that are ready, or the loop would not know how far it has fallen behind
+
+
 class Watched(Protocol):
     """A stream or its connected socket: `watched.handle(watched, now)` reads one packet.
 
@@ -68,7 +71,7 @@ class EpollPoller(_Pollers):
 
     def wait(self, timeout: Optional[float]) -> Sequence[tuple[int, int]]:
         """Descriptors with packets, each beside a number, within `timeout` seconds (None: for ever)."""
-        return self._poll(timeout if timeout is None or timeout > 0.0 else 0.0)
+        return self._poll(timeout if timeout is None or timeout > 0.0 else 0.0, MAX_EVENTS)
 
     def close(self) -> None:
         self._epoll.close()

@@ -1,8 +1,8 @@
 """A stream: one socket of a leg, where its party is, and what passed.
 
-The relay loop calls `stream.handle(stream, now)` when the socket is readable, and counts as received and relayed as many
-packets as that returns: those that nobody has counted yet. The handler is chosen when the stream's needs change, so
-that a packet walks through no stage that has nothing to do:
+The relay loop calls `stream.handle(stream, now)` when the socket is readable, and counts as received and relayed as
+many packets as that returns: those that nobody has counted yet. The handler is chosen when the stream's needs change,
+so that a packet walks through no stage that has nothing to do:
 
     discard     the session has one leg only: read and throw away
     relay       read a packet; `accept` judges the source, analyses and sends through the peer (the short path,
