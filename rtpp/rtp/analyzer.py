@@ -177,7 +177,7 @@ class Analyzer:
                 return _TRACKED
         return self._judge(data, time)
 
-    def update_run(self, parts: bytes, times: Sequence[float]) -> None:
+    def update_run(self, parts: bytearray, times: Sequence[float]) -> None:
         """Count packets of `ssrc` that have a plain header: no padding, extension or contributing sources.
 
         `parts` are their RUN_PARTs in one piece, `times` when they came. The figures are those of `update`.

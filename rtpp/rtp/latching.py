@@ -225,7 +225,7 @@ class Latch:
             self.sequence_number = found[1]
             self.sync_due = now + RESYNC
 
-    def sync_run(self, ssrc: Optional[int], parts: bytes, times: Sequence[float]) -> None:
+    def sync_run(self, ssrc: Optional[int], parts: bytearray, times: Sequence[float]) -> None:
         """Follow the sequence numbers of packets that were accepted without asking (see `Analyzer.update_run`)."""
         while times[-1] >= self.sync_due:
             at = bisect_left(times, self.sync_due)
