@@ -9,7 +9,6 @@ the program's file may be replaced.
 
 from __future__ import annotations
 
-import gc
 import socket
 import sys
 import time
@@ -20,6 +19,7 @@ from rtpp.control.endpoints import Endpoint
 from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
 from rtpp.log import GLOBAL, writers
+from rtpp.session.garbage import FullCollections
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
 from rtpp.session.table import SessionTable
@@ -56,7 +56,8 @@ class Proxy:
         self.table = SessionTable(settings, stats, self._fast_path)
         self._on_drained = on_drained
         self._notifier = Notifier()
-        self._reaper = Reaper(self.table, self._notifier)
+        self._collections = FullCollections()
+        self._reaper = Reaper(self.table, self._notifier, self._collections)
         self._spool = _spool(settings)
         self._modules = self._load_modules(settings)
         self._executor = Executor(self.table, targets, self._spool, self._modules)
@@ -96,9 +97,7 @@ class Proxy:
             listener.start()
         if self._http is not None:
             self._http.start()
-        gc.collect()
-        if hasattr(gc, "freeze"):  # PyPy's collector has generations of its own
-            gc.freeze()  # what is there now stays: later collections need not look at it
+        self._collections.begin(time.monotonic())
 
     def _start_fast_path(self) -> None:
         """What needs privileges has been done by now, and they may have been dropped."""

@@ -168,7 +168,7 @@ class Executor:
 
     def _record_all(self, session: Session, reply: Reply) -> Reply:
         """Record a new session from its start; that it cannot be recorded does not fail the call."""
-        self._recordings.record([session.caller, session.callee], single_file=True)
+        self._recordings.record([(session, leg) for leg in session.legs], single_file=True)
         return reply
 
     def _create(self, tags: parser.Tags, modifiers: LegModifiers, now: float) -> Session:
@@ -268,14 +268,14 @@ class Executor:
     # -- prompts and recordings ------------------------------------------------------------------
 
     def _play(self, command: parser.Play, origin: Origin, room: int) -> Result:
-        _, leg = self._find(command.tags)
+        session, leg = self._find(command.tags)
         leg.stop_player()
         codecs = self._playback.codecs(leg, command)
         if not codecs:
             return Reply("0")
 
         def later() -> Reply:
-            self._playback.play(leg, command, codecs)
+            self._playback.play(session, leg, command, codecs)
             return Reply("0")
 
         return later
@@ -287,29 +287,28 @@ class Executor:
         leg.stop_player()
         return Reply("0")
 
-    def _legs(self, tags: parser.Tags) -> list[Leg]:
-        """The addressed leg of each session of a call that the tags match."""
-        matches = (match_call(session, tags)[0] for session in self._table.call(tags.call_id))
-        return [leg for leg in matches if leg is not None]
+    def _matches(self, tags: parser.Tags) -> list[tuple[Session, Leg]]:
+        """The sessions of a call that the tags match, each with the leg that they address."""
+        found = ((session, match_call(session, tags)[0]) for session in self._table.call(tags.call_id))
+        return [(session, leg) for session, leg in found if leg is not None]
 
     def _record(self, command: parser.Record, origin: Origin, room: int) -> Later:
-        legs = self._legs(command.tags)
+        matches = self._matches(command.tags)
 
         def later() -> Reply:
-            if not self._recordings.record(legs, command.single_file):
+            if not self._recordings.record(matches, command.single_file):
                 raise CommandError(ErrorCode.NO_SESSION, "no session, or it cannot be recorded")
             return Reply("0")
 
         return later
 
     def _copy(self, command: parser.Copy, origin: Origin, room: int) -> Later:
-        _, leg = self._find(command.tags)
-        return lambda: Reply(self._recordings.copy(leg, command))
+        session, leg = self._find(command.tags)
+        return lambda: Reply(self._recordings.copy(session, leg, command))
 
     def _stop_recording(self, command: parser.StopRecording, origin: Origin, room: int) -> Reply:
-        legs = self._legs(command.tags)
-        if command.both_legs:
-            legs = [each for leg in legs for each in leg.session.legs]
+        matches = self._matches(command.tags)
+        legs = [each for session, leg in matches for each in (session.legs if command.both_legs else (leg,))]
         if not self._recordings.stop(legs):
             raise CommandError(ErrorCode.NO_SESSION, "nothing is being recorded")
         return Reply("0")

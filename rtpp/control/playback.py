@@ -9,7 +9,7 @@ from rtpp.control import parser
 from rtpp.errors import CommandError, ErrorCode
 from rtpp.session.player import Player
 from rtpp.session.prompts import Prompt, PromptCache
-from rtpp.session.session import Leg
+from rtpp.session.session import Leg, Session
 from rtpp.session.table import SessionTable
 
 SESSION_CODECS = "session"  # in place of a list: what the party offered
@@ -35,11 +35,10 @@ class Playback:
             raise CommandError(ErrorCode.NO_PLAYER, f"{command.codecs!r} is not a list of payload types")
         return tuple(int(number) for number in re.findall(r"[0-9]+", command.codecs))
 
-    def play(self, leg: Leg, command: parser.Play, codecs: tuple[int, ...]) -> None:
+    def play(self, session: Session, leg: Leg, command: parser.Play, codecs: tuple[int, ...]) -> None:
         """Play a prompt to the party of a leg. Takes the lock itself. Raises CommandError."""
         prompt = self._load(command.prompt, codecs)
         with self._table.lock:
-            session = leg.session
             if session.ended:
                 raise CommandError(ErrorCode.NO_SESSION, "the session has ended")
             leg.stop_player()

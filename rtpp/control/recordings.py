@@ -34,19 +34,18 @@ class Recordings:
         self._settings = table.settings
         self._spool = spool
 
-    def record(self, legs: list[Leg], single_file: bool) -> bool:
+    def record(self, matches: list[tuple[Session, Leg]], single_file: bool) -> bool:
         """Record legs in files named for their calls. Returns whether any is recorded. Takes the lock itself."""
         single_file = single_file and self._settings.record_pcap
-        recorded = [self._record(leg, single_file) for leg in legs]
+        recorded = [self._record(session, leg, single_file) for session, leg in matches]
         return any(recorded)
 
-    def _record(self, leg: Leg, single_file: bool) -> bool:
-        session = leg.session
+    def _record(self, session: Session, leg: Leg, single_file: bool) -> bool:
         with self._table.lock:
             if leg.recording is not None:
                 return not single_file
             if single_file and session.shared_file is not None and session.shared_file.in_use:
-                self._attach_shared(leg, session.shared_file)
+                self._attach(session, leg, self._shared_sinks(leg, session.shared_file))
                 return True
         names = recording_names(session.call_id, session.tag)
         if "/" in names[0]:
@@ -55,8 +54,8 @@ class Recordings:
         for name in names:
             try:
                 if single_file:
-                    return self._record_single(leg, f"{name}.pcap")
-                return self._record_pair(leg, name + SUFFIXES[leg.actor])
+                    return self._record_single(session, leg, f"{name}.pcap")
+                return self._record_pair(session, leg, name + SUFFIXES[leg.actor])
             except (OSError, ValueError) as error:
                 session.log.error("cannot record: %s", error)
                 if not isinstance(error, FileExistsError):
@@ -71,27 +70,27 @@ class Recordings:
         layout = PCAP if self._settings.record_pcap else ADHOC
         return SharedFile(self._spool, self._spool.open(name, layout, session.log), name)
 
-    def _record_pair(self, leg: Leg, name: str) -> bool:
+    def _record_pair(self, session: Session, leg: Leg, name: str) -> bool:
         """RTP and RTCP in a file each."""
         files: list[tuple[Stream, SharedFile]] = []
         try:
-            files.append((leg.rtp, self._open(leg.session, f"{name}.rtp")))
+            files.append((leg.rtp, self._open(session, f"{name}.rtp")))
             if self._settings.record_rtcp:
-                files.append((leg.rtcp, self._open(leg.session, f"{name}.rtcp")))
+                files.append((leg.rtcp, self._open(session, f"{name}.rtcp")))
         except (OSError, ValueError):
             for _, file in files:
                 file.spool.close(file.file)
             raise
         with self._table.lock:
             sinks: list[tuple[Stream, Sink]] = [(stream, FileSink(file)) for stream, file in files]
-            return self._attach(leg, sinks)
+            return self._attach(session, leg, sinks)
 
-    def _record_single(self, leg: Leg, name: str) -> bool:
+    def _record_single(self, session: Session, leg: Leg, name: str) -> bool:
         """RTP and RTCP of both legs in one file."""
-        file = self._open(leg.session, name)
+        file = self._open(session, name)
         with self._table.lock:
-            leg.session.shared_file = file
-            return self._attach(leg, self._shared_sinks(leg, file))
+            session.shared_file = None if session.ended else file
+            return self._attach(session, leg, self._shared_sinks(leg, file))
 
     def _shared_sinks(self, leg: Leg, file: SharedFile) -> list[tuple[Stream, Sink]]:
         sinks: list[tuple[Stream, Sink]] = [(leg.rtp, FileSink(file))]
@@ -99,12 +98,11 @@ class Recordings:
             sinks.append((leg.rtcp, OutgoingSink(file)))
         return sinks
 
-    def _attach_shared(self, leg: Leg, file: SharedFile) -> None:
-        self._attach(leg, self._shared_sinks(leg, file))
-
-    def _attach(self, leg: Leg, sinks: list[tuple[Stream, Sink]], source: Optional[tuple[str, int]] = None) -> bool:
+    @staticmethod
+    def _attach(session: Session, leg: Leg, sinks: list[tuple[Stream, Sink]],
+                source: Optional[tuple[str, int]] = None) -> bool:
         """Needs the lock. The session may have ended, or the leg been recorded, while the lock was free."""
-        if leg.session.ended or leg.recording is not None:
+        if session.ended or leg.recording is not None:
             for _, sink in sinks:
                 sink.close()
             return leg.recording is not None
@@ -113,41 +111,41 @@ class Recordings:
 
     # -- C ---------------------------------------------------------------------------------------
 
-    def copy(self, leg: Leg, command: parser.Copy) -> str:
+    def copy(self, session: Session, leg: Leg, command: parser.Copy) -> str:
         """The reply to C. Takes the lock itself. Raises CommandError."""
         try:
             if command.target.startswith(UDP):
-                source = self._copy_to_host(leg, command.target)
+                source = self._copy_to_host(session, leg, command.target)
                 return f"{source[1]} {source[0]}" if command.wants_address else "0"
             if command.wants_address:
                 raise ValueError("modifier p needs a target udp:HOST:PORT")
-            if not self._copy_to_file(leg, command):
+            if not self._copy_to_file(session, leg, command):
                 raise ValueError("the session has ended")
         except (OSError, ValueError, NoSocketsError) as error:
             raise CommandError(ErrorCode.COPY_FAILED, f"cannot copy to {command.target!r}: {error}")
         return "0"
 
-    def _copy_to_file(self, leg: Leg, command: parser.Copy) -> bool:
+    def _copy_to_file(self, session: Session, leg: Leg, command: parser.Copy) -> bool:
         single_file = command.single_file and self._settings.record_pcap
         with self._table.lock:
             if leg.recording is not None:
                 return True
-            shared = leg.session.shared_file
+            shared = session.shared_file
             if single_file and shared is not None and shared.in_use and shared.name == command.target:
-                self._attach_shared(leg, shared)
+                self._attach(session, leg, self._shared_sinks(leg, shared))
                 return True
         if single_file:
-            return self._record_single(leg, command.target)
-        return self._record_pair(leg, command.target)
+            return self._record_single(session, leg, command.target)
+        return self._record_pair(session, leg, command.target)
 
-    def _copy_to_host(self, leg: Leg, target: str) -> tuple[str, int]:
+    def _copy_to_host(self, session: Session, leg: Leg, target: str) -> tuple[str, int]:
         """Returns the address and port that copies come from; of a leg that is recorded in files, where they would."""
         destination, family = _resolve(target)
         address = self._address_towards(destination[0], family)
         with self._table.lock:
             if leg.recording is not None and leg.recording.source is not None:
                 return leg.recording.source
-            if leg.session.ended:
+            if session.ended:
                 raise ValueError("the session has ended")
             port, (rtp, rtcp) = self._table.take_pair(address, leg.tos)
             pool = self._table.ports[family]
@@ -156,7 +154,7 @@ class Recordings:
                 (leg.rtp, CopySink(rtp, destination, lambda: None)),
                 (leg.rtcp, CopySink(rtcp, to_rtcp, lambda: pool.release(port))),
             ]
-            self._attach(leg, sinks, (address.host, port))
+            self._attach(session, leg, sinks, (address.host, port))
             return address.host, port
 
     def _address_towards(self, host: str, family: socket.AddressFamily) -> ListenAddress:

@@ -12,6 +12,7 @@ Guarded by `SessionTable.lock`.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional
+from weakref import ref
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import Address
@@ -35,12 +36,12 @@ Schedule = Callable[[float, Step], None]  # have the relay loop call a step, at 
 class Leg:
     """One side of a session: an RTP and an RTCP stream on a pair of ports."""
 
-    __slots__ = ("actor", "address", "codecs", "player", "recording", "rtcp", "rtp", "session", "tos",
+    __slots__ = ("__weakref__", "_session", "actor", "address", "codecs", "player", "recording", "rtcp", "rtp", "tos",
                  "ttl", "weak")
 
     def __init__(self, session: Session, actor: str, address: ListenAddress, ttl: TimeToLive, settings: Settings,
                  stats: Stats, log: CallLog) -> None:
-        self.session = session
+        self._session = ref(session)
         self.actor = actor
         self.address = address
         self.ttl = ttl
@@ -51,6 +52,13 @@ class Leg:
         self.recording: Optional[LegRecording] = None  # of what the party sends
         self.rtp = Stream(self, True, stats, log, ttl, settings.send_twice)
         self.rtcp = Stream(self, False, stats, log, ttl, settings.send_twice)
+
+    @property
+    def session(self) -> Session:
+        """Whoever looks keeps it alive, as the table does until it ends."""
+        session = self._session()
+        assert session is not None
+        return session
 
     @property
     def port(self) -> int:
@@ -105,10 +113,15 @@ class Leg:
 
 
 class Session:
-    """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included."""
+    """Found by call-id and tags. `tag` is the from-tag of the command that created it, media number included.
 
-    __slots__ = ("call_id", "callee", "caller", "complete", "connector", "created", "ended", "fork", "log",
-                 "notification", "schedule", "shared_file", "strong", "tag")
+    References lead down from a session to its legs and their streams; those that lead up are weak, so that the memory
+    of a session is free as soon as it has ended, without Python's collector of cycles, which would have to look at
+    all sessions and stop every call meanwhile.
+    """
+
+    __slots__ = ("__weakref__", "call_id", "callee", "caller", "complete", "connector", "created", "ended", "fork",
+                 "log", "notification", "schedule", "shared_file", "strong", "tag")
 
     def __init__(self, call_id: str, tag: str, addresses: tuple[ListenAddress, ListenAddress], settings: Settings,
                  stats: Stats, schedule: Schedule, connector: Connector, now: float) -> None:
@@ -170,6 +183,12 @@ class Session:
             if leg.rtp.offloaded is not None:
                 leg.rtp.offloaded.refresh()
         return min(self.caller.ttl.remaining(now), self.callee.ttl.remaining(now))
+
+    def release(self) -> None:
+        """It is over, and all have been told."""
+        self.fork = self.shared_file = None
+        for stream in self.streams:
+            stream.release()
 
     @property
     def over_at(self) -> int:

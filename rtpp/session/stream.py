@@ -21,6 +21,7 @@ import errno
 import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+from weakref import ref
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import IPV6, Address, is_local
@@ -59,15 +60,15 @@ class Witness(Protocol):
 class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
 
-    __slots__ = ("_log", "_send_twice", "analyzer", "connect_at", "connected", "destination", "dropped", "first_time",
-                 "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp", "last_time", "latch", "leg",
-                 "longest_interval", "offloaded", "onward", "peer", "port", "received", "recvfrom", "relayed",
+    __slots__ = ("_leg", "_log", "_send_twice", "analyzer", "connect_at", "connected", "destination", "dropped",
+                 "first_time", "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp", "last_time",
+                 "latch", "longest_interval", "offloaded", "onward", "peer", "port", "received", "recvfrom", "relayed",
                  "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl", "witnesses")
 
     peer: Stream
 
     def __init__(self, leg: Leg, is_rtp: bool, stats: Stats, log: CallLog, ttl: TimeToLive, send_twice: bool) -> None:
-        self.leg = leg
+        self._leg = ref(leg)
         self.is_rtp = is_rtp
         self.stats = stats
         self.ttl = ttl
@@ -104,6 +105,13 @@ class Stream:
         return f"{self.leg.actor}'s {self.protocol} stream"
 
     @property
+    def leg(self) -> Leg:
+        """Whoever looks keeps the session alive, as the table does until it ends; see `Session`."""
+        leg = self._leg()
+        assert leg is not None
+        return leg
+
+    @property
     def protocol(self) -> str:
         return "RTP" if self.is_rtp else "RTCP"
 
@@ -124,6 +132,12 @@ class Stream:
         bound, self.socket = self.socket, None
         self.destination = None
         return bound
+
+    def release(self) -> None:
+        """The session is over: let go of what leads back here."""
+        self.witnesses.clear()
+        self.onward = None
+        del self.peer
 
     def set_tos(self, tos: int) -> None:
         """Type of service of the packets to the party, IPv4 only."""

@@ -191,6 +191,7 @@ class SessionTable:
         close_accounts(session, self.stats, now)
         for observer in self.observers:
             observer.session_ended(session)
+        session.release()
         if self.on_empty is not None and not len(self):
             self.on_empty()
 
@@ -207,20 +208,23 @@ class SessionTable:
         for session in list(self):
             self.end(session, now)
 
-    def expire(self, now: float, limit: int) -> list[Session]:
-        """End sessions whose time is over, `limit` at most; returns them. `now` is monotonic seconds."""
+    def expire(self, now: float, limit: int) -> tuple[list[Session], bool]:
+        """Look at `limit` sessions whose time may be over, and end those whose it is. `now` is monotonic seconds.
+
+        Returns those that ended, and whether there are more to look at.
+        """
         expired: list[Session] = []
-        for session in self._wheel.due(int(now)):
+        for looked_at, session in enumerate(self._wheel.due(int(now)), 1):
             if session.remaining(now) >= 0:
                 self.schedule(session)
-                continue
-            session.log.info("session timeout")
-            self.stats.nsess_timeout += 1
-            self.end(session, now)
-            expired.append(session)
-            if len(expired) == limit:
-                break
-        return expired
+            else:
+                session.log.info("session timeout")
+                self.stats.nsess_timeout += 1
+                self.end(session, now)
+                expired.append(session)
+            if looked_at == limit:
+                return expired, True
+        return expired, False
 
 
 def _last_media_descriptor() -> int:

@@ -125,7 +125,7 @@ class Conversation:
         while self.clock.now < end:
             self.clock.now = min(self.clock.now + 1.0, end)
             with self.table.lock:
-                expired += self.table.expire(self.clock.now, 1000)
+                expired += self.table.expire(self.clock.now, 1000)[0]
         return expired
 
     def counters(self, *names: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ import unittest
 from typing import Any, Union
 
 from rtpp.rtp.analyzer import Analyzer, AnalyzerError, Outcome
-from rtpp.rtp.packet import HEADER, RtpPacket
+from rtpp.rtp.packet import HEADER, PLAIN, RUN_PART, RtpPacket
 from tests.rtp.plain_analyzer import PlainAnalyzer
 
 SSRC = 0x11223344
@@ -326,6 +326,33 @@ class Differential(unittest.TestCase):
         self.assertLess(aliased, self.STREAMS // 200, f"seed {seed}")
         for key, count in seen.items():
             self.assertGreater(count, self.STREAMS // 20, f"seed {seed}: too few streams with {key}")
+
+    def test_random_streams_in_runs(self) -> None:
+        """Packets with plain headers are counted together later, any number at a time, as the relay does."""
+        seed = random.randrange(1 << 32)
+        choose = random.Random(seed)
+        in_runs = 0
+        for index in range(self.STREAMS // 5):
+            fast, plain = Analyzer(), PlainAnalyzer(recorded=False)
+            longest = choose.choice((1, 2, 5, 32))
+            parts, times = bytearray(), []
+            for data, time in RandomStream(choose).packets():
+                plain.update(data, time)
+                if fast.ssrc is not None and data[8:12] == fast.ssrc.to_bytes(4, "big") and data[0] == PLAIN:
+                    parts += data[RUN_PART]
+                    times.append(time)
+                    in_runs += 1
+                    if len(times) == longest:
+                        fast.update_run(parts, times)
+                        parts, times = bytearray(), []
+                else:
+                    fast.update_run(parts, times)
+                    parts, times = bytearray(), []
+                    fast.update(data, time)
+            fast.update_run(parts, times)
+            if not plain.aliased:
+                self.assertEqual(fast.report()._asdict(), plain.report(), f"seed {seed}, stream {index}")
+        self.assertGreater(in_runs, 10 * self.STREAMS // 5)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ import random
 import socket
 import time
 import unittest
+from typing import Any
 
 from rtpp.session.connected import SUPPORTED
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
 from rtpp.settings import ListenAddress
+from tests.rtp.plain_analyzer import PlainAnalyzer
 from tests.session.harness import LOOPBACK, LOOPBACK6, Party, SessionTest, describe, local_address, rtp
 
 
@@ -113,6 +115,83 @@ class ConnectedTest(SessionTest):
         while len(received) < 2000:
             received.append(callee.receive())
         self.assertEqual(received, [rtp(number) for number in range(10, 2010)], f"seed {seed}")
+
+    def test_figures_are_those_of_every_packet(self) -> None:
+        """Packets are measured in runs; whatever comes, and whenever somebody looks, nothing is left out."""
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        next_number = self.settle(stream, caller)
+        seed = random.randrange(1 << 32)
+        choose = random.Random(seed)
+        plain = PlainAnalyzer(recorded=False)
+        sent = [rtp(number) for number in range(1, next_number)]
+        for data in sent:
+            plain.update(data, 0.0)
+            callee.receive()
+        number, ssrc = next_number, 0x1234
+        for _ in range(60):
+            for _ in range(choose.choice((1, 3, 31, 32, 33, 70))):
+                number += choose.choices((1, 2, 0, -1, 700), (90, 3, 3, 3, 1))[0]
+                ssrc += choose.random() < 0.01
+                data = bytearray(rtp(number, ssrc))
+                data[0] = choose.choices((0x80, 0xA0, 0x90, 0x81, 0x00), (95, 1, 1, 1, 1))[0]
+                data[1] = choose.choices((0, 0x80, 101, 200), (94, 2, 2, 1))[0]
+                del data[choose.choices((172, 12, 5), (97, 2, 1))[0] :]
+                sent.append(bytes(data))
+                plain.update(sent[-1], 0.02 * len(sent))
+                caller.send(sent[-1], stream)
+                self.assertEqual(callee.receive(), sent[-1])
+            with self.table.lock:
+                stream.settle()
+                assert stream.analyzer is not None
+                report = stream.analyzer.report()._asdict()
+                counted = self.table.stats.npkts_rcvd, self.table.stats.npkts_relayed, stream.received, stream.relayed
+            expected = {key: value for key, value in plain.report().items() if not key.startswith("j")}
+            self.assertEqual({key: report[key] for key in expected}, expected, f"seed {seed}")
+            self.assertEqual(counted, (len(sent),) * 4, f"seed {seed}")
+
+    def test_looking_follows_time_and_sequence_numbers(self) -> None:
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        number = self.settle(stream, caller)
+        self.assert_relayed(caller, stream, callee, number)  # from the next packet on there are runs
+        first = number + 1
+        before = time.monotonic()
+        for number in range(first, first + 10):
+            self.assert_relayed(caller, stream, callee, number)
+        with self.table.lock:
+            stream.latch.sync_due = before
+            session.caller.ttl.refreshed = stream.last_time = before - 50
+            self.assertEqual(session.remaining(time.monotonic()), 60, "the run counts for the time to live")
+            self.assertGreater(stream.longest_interval, 49.0)
+            self.assertGreaterEqual(stream.last_time, before)
+            self.assertEqual(stream.latch.sequence_number, first, "the first after it was due")
+            self.assertGreater(stream.latch.sync_due, before + 1.0)
+
+    def test_what_begins_in_a_run_sees_the_next_packet(self) -> None:
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        number = self.settle(stream, caller)
+        seen: list[bytes] = []
+
+        class Onlooker:
+            def see(self, stream: Stream, data: bytes, source: Any, now: float) -> None:
+                seen.append(data)
+
+        for _ in range(3):
+            self.assert_relayed(caller, stream, callee, number)
+            self.assert_relayed(caller, stream, callee, number + 1)
+            with self.table.lock:
+                self.assertIs(stream.offloaded, stream.connected)
+                stream.witnesses.append(Onlooker())
+                stream.choose_onward()
+            self.assert_relayed(caller, stream, callee, number + 2)
+            with self.table.lock:
+                self.assertEqual(seen.pop(), rtp(number + 2))
+                stream.witnesses.clear()
+                stream.choose_onward()
+            number += 3
+        self.assertEqual(seen, [])
 
     def test_unreachable_party_gets_every_packet_again_when_it_is_back(self) -> None:
         session, caller, callee = self.call()

@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 
+from rtpp.session.garbage import FullCollections
 from rtpp.session.notify import Notification, Notifier, Target
 from rtpp.session.reaper import SESSIONS_PER_TURN, Reaper
 from tests.session.harness import PATIENCE, SessionTest
@@ -50,7 +51,7 @@ class Reaping(SessionTest):
         by_command.notification = Notification(Target(path=path), b"deleted\n")
         with table.lock:
             table.end(by_command, now)
-        reaper = Reaper(table, self.notifier)
+        reaper = Reaper(table, self.notifier, FullCollections())
         reaper.start()
         try:
             self.wait_for(lambda: self.counters(table).get("nsess_timeout") == dead, "the dead sessions' end")
@@ -72,7 +73,7 @@ class Reaping(SessionTest):
 
     def test_measures_rates(self) -> None:
         table = self.make_table()
-        reaper = Reaper(table, self.notifier)
+        reaper = Reaper(table, self.notifier, FullCollections())
 
         def rate_after_another_packet() -> float:
             with table.lock:
@@ -88,7 +89,7 @@ class Reaping(SessionTest):
     def test_stop_before_the_first_tick(self) -> None:
         table = self.make_table()
         session = self.make_session(table, now=time.monotonic())
-        reaper = Reaper(table, self.notifier)
+        reaper = Reaper(table, self.notifier, FullCollections())
         reaper.start()
         before = time.monotonic()
         reaper.stop()

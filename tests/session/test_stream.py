@@ -236,8 +236,8 @@ class IndependentTtl(StreamTest):
             self.assertEqual(self.session.caller.ttl.remaining(self.start + second), 3)
             self.assertEqual(self.session.remaining(self.start + second), 3 - second)
         with self.table.lock:
-            self.assertEqual(self.table.expire(self.start + 3, 9), [])
-            self.assertEqual(self.table.expire(self.start + 4, 9), [self.session])
+            self.assertEqual(self.table.expire(self.start + 3, 9), ([], False))
+            self.assertEqual(self.table.expire(self.start + 4, 9), ([self.session], False))
         found = self.counters(self.table)
         self.assertEqual((found["nsess_owrtp"], found["nsess_nortcp"], found["nsess_timeout"]), (1, 1, 1))
 
@@ -258,7 +258,7 @@ class SharedTtl(StreamTest):
         for second in range(1, 10):
             self.pass_on(rtp(second), self.caller, self.session.caller.rtp, self.start + second)
             with self.table.lock:
-                self.assertEqual(self.table.expire(self.start + second, 9), [])
+                self.assertEqual(self.table.expire(self.start + second, 9), ([], False))
 
 
 class Twice(StreamTest):

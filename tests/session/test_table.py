@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import resource
 import socket
 import unittest
+import weakref
 from typing import Optional
 
 from rtpp.net.addresses import IPV4
+from rtpp.session.connected import SUPPORTED
+from rtpp.session.fork import Fork
+from rtpp.session.player import Player
+from rtpp.session.prompts import Prompt
 from rtpp.session.session import Session
 from rtpp.session.table import NoSocketsError, SessionTable
 from rtpp.settings import ListenAddress
@@ -129,7 +135,7 @@ class Opening(SessionTest):
         with table.lock:
             self.assertIsNone(table.find("one too many", "from", None))
             self.assertEqual(len(table), 3)
-            self.assertEqual(len(table.expire(self.start + 61, 10)), 3)
+            self.assertEqual(len(table.expire(self.start + 61, 10)[0]), 3)
 
     def test_no_ports_for_a_leg(self) -> None:
         table = self.make_table(pairs=2)
@@ -254,7 +260,7 @@ class Ending(SessionTest):
                                                 "nsess_nortp": 5, "nsess_nortcp": 5, "total_duration": 10.0})
         with table.lock:
             table.end_all(self.start + 3)
-            self.assertEqual(table.expire(self.start + 1000, 10), [])
+            self.assertEqual(table.expire(self.start + 1000, 10), ([], False))
 
     def test_last_end_is_told(self) -> None:
         table = self.make_table()
@@ -380,7 +386,7 @@ class Accounts(SessionTest):
 class Expiring(SessionTest):
     def expire(self, table: SessionTable, seconds: float, limit: int = 100) -> list[str]:
         with table.lock:
-            return [session.call_id for session in table.expire(int(self.start) + seconds, limit)]
+            return [session.call_id for session in table.expire(int(self.start) + seconds, limit)[0]]
 
     def test_half_open_and_complete(self) -> None:
         table = self.make_table(ttl=3, setup_ttl=5)
@@ -440,6 +446,15 @@ class Expiring(SessionTest):
         self.assertEqual([len(some) for some in found], [4, 4, 2, 0])
         self.assertEqual(sorted(name for some in found for name in some), sorted(map(str, range(10))))
 
+    def test_those_that_live_on_count_too(self) -> None:
+        table = self.make_table(ttl=3, setup_ttl=3)
+        sessions = [self.make_session(table, str(number)) for number in range(10)]
+        with table.lock:
+            for session in sessions:
+                session.refresh(self.start + 2)
+            looks = [table.expire(self.start + 4, 4) for _ in range(3)]
+        self.assertEqual(looks, [([], True), ([], True), ([], False)])
+
     def test_late_tick_catches_up(self) -> None:
         table = self.make_table(ttl=3, setup_ttl=3)
         for number in range(5):
@@ -453,6 +468,40 @@ class Expiring(SessionTest):
             table.end(session, self.start)
         self.assertEqual(self.expire(table, 100), [])
         self.assertNotIn("nsess_timeout", self.counters(table))
+
+    def test_memory_is_free_at_once(self) -> None:
+        """Without the collector of cycles, which would have to look at all sessions."""
+        table = self.make_table()
+        source = self.make_call(table, "source")
+
+        def plain(session: Session) -> None:
+            pass
+
+        def busy(session: Session) -> None:
+            session.caller.rtp.resize(20)
+            session.callee.start_player(Player(session.callee, Prompt(0, bytes(800)), 10, 1), self.start)
+            session.caller.hold()
+            session.fork = Fork(source, session, crossed=False)
+
+        def connected(session: Session) -> None:
+            party = Party(self)
+            describe(session.caller, party, now=self.start)
+            session.caller.rtp.latch.latch(rtp(), self.start)
+            session.connector._connect(session.caller.rtp, self.start)
+            self.assertEqual(session.caller.rtp.connected is not None, SUPPORTED)
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for prepare in (plain, busy, connected):
+            with self.subTest(prepare.__name__), self.quiet():
+                session = self.make_call(table, prepare.__name__)
+                parts = [weakref.ref(session), *map(weakref.ref, session.legs)]
+                with table.lock:
+                    prepare(session)
+                    table.end(session, self.start)
+                table.relay._take_steps(self.start + 1)  # those that waited find nothing to do
+                del session
+                self.assertEqual([part() for part in parts], [None] * 3)
 
     def test_failure_to_end_one_session_leaves_the_others_alone(self) -> None:
         class Broken:
