@@ -8,7 +8,7 @@ import time
 import unittest
 from typing import Any
 
-from rtpp.session.connected import SUPPORTED
+from rtpp.session.connected import RUN, SUPPORTED
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
@@ -155,6 +155,9 @@ class ConnectedTest(SessionTest):
         stream = session.caller.rtp
         number = self.settle(stream, caller)
         self.assert_relayed(caller, stream, callee, number)  # from the next packet on there are runs
+        with self.table.lock:
+            assert stream.connected is not None
+            stream.connected.limit = RUN
         first = number + 1
         before = time.monotonic()
         for number in range(first, first + 10):
