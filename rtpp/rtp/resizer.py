@@ -79,9 +79,7 @@ class Resizer:
     )
 
     def __init__(self, milliseconds: int) -> None:
-        self.milliseconds = milliseconds
-        self._out = milliseconds * TICKS_PER_MILLISECOND
-        self._hold = max(2 * self._out, MIN_HOLD)
+        self.aim_at(milliseconds)
         self._queue: list[_Queued] = []
         self._queued_duration = 0  # ticks, of all that is in the queue
         self._ready: deque[bytes] = deque()  # built already: the rest of a source that was replaced
@@ -91,6 +89,12 @@ class Resizer:
         self._pushed_at = 0  # our ticks, when the last packet was taken
         self._patience = 0  # ticks, how long to wait for the one after it
         self._next_sequence_number: Optional[int] = None
+
+    def aim_at(self, milliseconds: int) -> None:
+        """Make packets of another duration from now on. What waits goes into them, and numbers run on."""
+        self.milliseconds = milliseconds
+        self._out = milliseconds * TICKS_PER_MILLISECOND
+        self._hold = max(2 * self._out, MIN_HOLD)
 
     def push(self, data: bytes, now: float) -> Pushed:
         """Take a packet that arrived at `now`."""

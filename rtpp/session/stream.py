@@ -257,16 +257,18 @@ class Stream:
         self.stats.npkts_discard += 1
 
     def resize(self, milliseconds: int) -> None:
-        """Re-packetise what the party sends, 0: no longer. What waits for more audio is lost."""
+        """Re-packetise what the party sends, 0: no longer. Then what waits for more audio is lost."""
         if milliseconds == (self.resizer.milliseconds if self.resizer is not None else 0):
             return
-        if self.resizer is not None:
-            self.stats.npkts_resizer_discard += self.resizer.discard()
         if milliseconds:
             self._log.info("RTP packets from %s will be resized to %d milliseconds", self.leg.actor, milliseconds)
+            if self.resizer is not None:
+                self.resizer.aim_at(milliseconds)
+                return
             self.resizer = Resizer(milliseconds)
-        else:
+        elif self.resizer is not None:
             self._log.info("Resizing of RTP packets from %s has been disabled", self.leg.actor)
+            self.stats.npkts_resizer_discard += self.resizer.discard()
             self.resizer = None
         self.choose_onward()
 

@@ -72,6 +72,21 @@ class ResizingTest(unittest.TestCase):
         self.send(2)
         self.assertEqual(self.hear(1)[0].payload_length, 160)
 
+    def test_another_duration_loses_nothing_and_numbers_run_on(self) -> None:
+        self.describe_caller("z20")
+        self.send(1, 2, 3)
+        self.hear(3)
+        self.describe_caller("z10")
+        self.send(4)
+        self.assertEqual([(p.sequence_number, p.payload_length) for p in self.hear(2)], [(4, 80), (5, 80)])
+        self.describe_caller("z100")
+        self.send(5)
+        self.assertTrue(eventually(lambda: self.counters()[0] == 5))
+        self.describe_caller("z40")
+        self.send(6)
+        self.assertEqual([(p.sequence_number, p.payload_length) for p in self.hear(1)], [(6, 320)])
+        self.assertEqual(self.counters(), (6, 6, 0))
+
     def test_late_packets_are_dropped_and_other_payloads_pass(self) -> None:
         self.describe_caller("z20")
         self.send(5)

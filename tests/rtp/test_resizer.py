@@ -218,6 +218,18 @@ class Rules(unittest.TestCase):
         self.assertLessEqual(max(sizes(sent)), 8192)
         self.assertEqual(sum(size - 256 for size in sizes(sent)), 60 * 160)
 
+    def test_another_duration(self) -> None:
+        """What waits goes into the longer or shorter packets, and their numbers run on, as the C engine's do."""
+        for milliseconds, expected in ((20, [(172, 1002), (172, 1003), (172, 1004)]), (60, [(492, 1002)])):
+            with self.subTest(milliseconds):
+                resizer, events = Resizer(40), even(7, 20)
+                before = run(resizer, events[:5], by_time=False)
+                self.assertEqual([one[:2] for one in figures(before)], [(332, 1000), (332, 1001)])
+                resizer.aim_at(milliseconds)
+                after = run(resizer, events[5:], by_time=False)
+                self.assertEqual([one[:2] for one in figures(after)], expected)
+                self.assertEqual(figures(after)[0][2], 5000 + 640)
+
     def test_discard(self) -> None:
         resizer = Resizer(60)
         for now, data in even(2, 20):
