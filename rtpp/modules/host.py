@@ -1,7 +1,8 @@
 """The proxy's side of the module interface: builds modules, starts and stops them, and hands them what happens.
 
 Everything a module is called with passes through here and is guarded: an exception is logged, and the call goes on.
-A stream that no module watches knows nothing of modules.
+That includes SystemExit, which would silently end the thread that it is raised on: the relay's, for example. A stream
+that no module watches knows nothing of modules.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rtpp.session.stream import Stream
 from rtpp.session.table import SessionTable
 from rtpp.settings import ModuleSettings
 
-_RESULT = re.compile(r"[\x20-\x7e\xa0-\xff]*")  # what a reply can carry
+_RESULT = re.compile(r"(?:(?!&&)[\x20-\x7e\xa0-\xff])*")  # what a reply can carry; && is between two results
 
 
 class _GuardedWatcher:
@@ -37,7 +38,7 @@ class _GuardedWatcher:
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> Optional[bool]:
         try:
             return self.watcher(stream, data, source, now)
-        except Exception:
+        except BaseException:
             self._failures.note(f"a watcher of {stream}")
             return None
 
@@ -82,7 +83,7 @@ class LoadedModule:
         """Call a hook of the module; what it raises goes to the log."""
         try:
             hook(*arguments)
-        except Exception:
+        except BaseException:
             self.failures.note(hook.__name__)
 
 
@@ -95,7 +96,7 @@ class Modules:
         for each in settings:
             try:
                 loaded = LoadedModule(each, table, notifier)
-            except Exception as error:
+            except BaseException as error:
                 raise StartError(f"module {each.name} cannot be made: {type(error).__name__}: {error}") from error
             self._loaded.append(loaded)
             if loaded.takes_subcommands:
@@ -111,7 +112,7 @@ class Modules:
                 loaded.module.start()
             except StartError as error:
                 raise StartError(f"module {loaded.name}: {error}") from error
-            except Exception as error:
+            except BaseException as error:
                 raise StartError(f"module {loaded.name} cannot start: {type(error).__name__}: {error}") from error
             loaded.worker.start()
             GLOBAL.info("module %s is loaded", loaded.name)
@@ -152,6 +153,6 @@ class Modules:
             return result
         except (ModuleError, CommandError) as error:
             session.log.warning("module %s: %s", loaded.name, error)
-        except Exception:
+        except BaseException:
             loaded.failures.note("a sub-command")
         return None

@@ -11,10 +11,11 @@ import os
 import re
 import sys
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from rtpp.errors import StartError
-from rtpp.modules.interface import Module
+from rtpp.modules.interface import Module, Parameter
 
 BUILT_IN = ("acct_csv", "acct_rtcp_hep", "catch_dtmf")
 _SHARED_OBJECT = re.compile(r"(?:.*/)?rtpp_([a-z_]+?)(?:_debug)?\.so", re.DOTALL)
@@ -44,6 +45,8 @@ def value(kind: type[Module], name: str, text: str) -> Any:
         return kind.parameters[name].convert(text)
     except ValueError as error:
         raise StartError(f"{name} = {text!r}: {error}")
+    except BaseException as error:
+        raise StartError(f"{name} = {text!r}: {type(error).__name__}: {error}") from error
 
 
 def _run_file(path: str) -> types.ModuleType:
@@ -56,7 +59,7 @@ def _run_file(path: str) -> types.ModuleType:
         with open(path, "rb") as file:
             code = compile(file.read(), path, "exec")
         exec(code, made.__dict__)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
         raise StartError(f"{path!r} cannot be loaded: {type(error).__name__}: {error}") from error
     return made
@@ -68,4 +71,14 @@ def _only_class(made: types.ModuleType, text: str) -> type[Module]:
              if isinstance(each, type) and issubclass(each, Module) and each.__module__ == made.__name__]
     if len(found) != 1:
         raise StartError(f"{text!r} has {len(found)} classes derived from rtpp.modules.interface.Module, not one")
+    _check(found[0], text)
     return found[0]
+
+
+def _check(kind: type[Module], text: str) -> None:
+    """Refuse a class whose settings are of another kind than the interface says."""
+    if not isinstance(kind.id, int) or not isinstance(kind.tick_seconds, (int, float)):
+        raise StartError(f"{text!r}: id and tick_seconds must be numbers")
+    if not isinstance(kind.parameters, Mapping) or not all(isinstance(each, Parameter) and callable(each.convert)
+                                                           for each in kind.parameters.values()):
+        raise StartError(f"{text!r}: parameters must be a dict of Parameter(convert, default)")

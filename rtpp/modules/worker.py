@@ -131,5 +131,5 @@ class Worker:
     def _guard(self, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
         try:
             function(*arguments)
-        except Exception:
+        except BaseException:  # SystemExit, too, would end the thread
             self._failures.note(f"{getattr(function, '__name__', function)} on its thread")

@@ -24,21 +24,21 @@ class Raises(Module):
         for stream in session.streams:
             self.host.watch(stream, self.see)
         self.host.later(self.fail)
-        raise OSError("created")
+        raise ERROR("created")
     def fail(self):
-        raise OSError("later")
+        raise ERROR("later")
     def tick(self):
-        raise OSError("tick")
+        raise ERROR("tick")
     def see(self, stream, data, source, now):
-        raise OSError("see")
+        raise ERROR("see")
     def session_ended(self, session):
-        raise OSError("ended")
+        raise ERROR("ended")
     def subcommand(self, session, party, arguments):
         if arguments:
             return eval(arguments[0])
-        raise OSError("subcommand")
+        raise ERROR("subcommand")
     def stop(self):
-        raise OSError("stop")
+        raise ERROR("stop")
 """
 WATCHES = """
 class Watches(Module):
@@ -54,9 +54,16 @@ class Watches(Module):
 
 class HostTest(ModuleTest):
     def test_a_module_that_raises_everywhere(self) -> None:
+        self.check_raising("OSError")
+
+    def test_a_module_that_exits_everywhere(self) -> None:
+        """It would end the relay's thread, silently."""
+        self.check_raising("SystemExit")
+
+    def check_raising(self, error: str) -> None:
         table = self.make_table()
         with self.assertLogs("rtpproxy", "ERROR") as caught:
-            (loaded,) = self.load(table, self.settings(self.write_module(RAISES)))
+            (loaded,) = self.load(table, self.settings(self.write_module(f"ERROR = {error}\n{RAISES}")))
             session, caller, callee = self.make_described_call(table)
             for number in range(200):
                 self.pass_packet(session, caller, rtp(number), self.start)
@@ -71,7 +78,7 @@ class HostTest(ModuleTest):
         self.assertEqual(said, [f"module own: unexpected error in {what}" for what in (
             "a sub-command", "a watcher of caller's RTP stream", "fail on its thread", "session_created",
             "session_ended", "tick on its thread")])
-        self.assertTrue(all("OSError: " in line for line in caught.output), "each with its traceback")
+        self.assertTrue(all(f"{error}: " in line for line in caught.output), "each with its traceback")
 
     def test_errors_that_go_on_are_logged_again(self) -> None:
         """After a minute, with the number of those that were not; each line of code has a minute of its own."""
@@ -100,10 +107,10 @@ class HostTest(ModuleTest):
     def test_results_that_no_reply_can_carry(self) -> None:
         table = self.make_table()
         with self.quiet():
-            self.load(table, self.settings(self.write_module(RAISES)))
+            self.load(table, self.settings(self.write_module(f"ERROR = OSError\n{RAISES}")))
             session = self.make_session(table)
-            for text, result in (("'text'", "text"), ("''", ""), ("'\\n'", None), ("'\\u20ac'", None), ("None", None),
-                                 ("5", None), ("b''", None), ("nonsense", None)):
+            for text, result in (("'text'", "text"), ("''", ""), ("'\\n'", None), ("'\\u20ac'", None),
+                                 ("'a && b'", None), ("None", None), ("5", None), ("b''", None), ("nonsense", None)):
                 self.assertEqual(self.modules.run(7, 1, session, session.caller, (text,)), result, text)
 
     def test_watching(self) -> None:
@@ -166,7 +173,9 @@ class HostTest(ModuleTest):
     def test_a_module_that_cannot_start(self) -> None:
         for text, complaint in (
             ("def start(self):\n  raise KeyError('x')", "module own cannot start: KeyError: 'x'"),
+            ("def start(self):\n  exit(0)", "module own cannot start: SystemExit: 0"),
             ("def __init__(self):\n  pass", "module own cannot be made: TypeError: "),
+            ("def __init__(self, host, values):\n  exit()", "module own cannot be made: SystemExit: "),
         ):
             path = self.write_module("class Own(Module):\n " + text.replace("\n", "\n "))
             with self.subTest(text), self.assertRaisesRegex(StartError, complaint):
@@ -190,6 +199,12 @@ class LoaderTest(ModuleTest):
             ("raise SystemExit(0)", "SystemExit"),
             ("\0", "cannot be loaded"),
             ("1 / 0", "ZeroDivisionError"),
+            ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+            ("class A(Module): id = '100'", "id and tick_seconds must be numbers"),
+            ("class A(Module): tick_seconds = None", "id and tick_seconds must be numbers"),
+            ("class A(Module): parameters = {'a': 1}", "parameters must be a dict of Parameter"),
+            ("class A(Module): parameters = {'a': Parameter(1, 2)}", "parameters must be a dict of Parameter"),
+            ("class A(Module): parameters = 5", "parameters must be a dict of Parameter"),
         ):
             path = self.write_module(text)
             with self.subTest(text):
@@ -216,6 +231,13 @@ class LoaderTest(ModuleTest):
         self.assertEqual(settings.modules[1].values, {"seconds": 2.5})
         path.write_text(f"modules {{ mine {{ load = '{EXAMPLE}'\n seconds = soon }} }}")
         with self.assertRaisesRegex(StartError, "line 2: module 'mine': seconds = 'soon': could not convert"):
+            cli.parse(["-F", "--config", str(path)])
+
+    def test_a_converter_that_fails_in_its_own_way(self) -> None:
+        own = self.write_module("class A(Module):\n parameters = {'a': Parameter({'x': 1}.__getitem__, 0)}")
+        path = Path(self.directory, "c")
+        path.write_text(f"modules {{ mine {{ load = '{own}'\n a = y }} }}")
+        with self.assertRaisesRegex(StartError, "line 2: module 'mine': a = 'y': KeyError: 'y'"):
             cli.parse(["-F", "--config", str(path)])
 
 
