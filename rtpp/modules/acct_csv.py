@@ -110,13 +110,20 @@ class CsvFile:
         self._lock()
         try:
             text = ",".join(fields.values()) + "\n"
-            if os.fstat(self._descriptor).st_size == 0:
+            size = os.fstat(self._descriptor).st_size
+            if size == 0:
                 text = ",".join(fields) + "\n" + text
-            data = text.encode("latin-1", "replace")
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            try:
+                self._append(text.encode("latin-1", "replace"))
+            except OSError:
+                os.ftruncate(self._descriptor, size)  # the disk is full: no half of a line for the next to go on with
+                raise
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def _append(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def _lock(self) -> None:
         """Lock the file that has the name now."""

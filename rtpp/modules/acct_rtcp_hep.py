@@ -18,6 +18,7 @@ from rtpp.log import GLOBAL
 from rtpp.modules.hep import Capture, encode, rtcp_json
 from rtpp.modules.interface import Host, Module, Parameter
 from rtpp.net.addresses import Address, route_source
+from rtpp.net.connections import closed_by_peer
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.settings import ListenAddress
@@ -66,6 +67,8 @@ class Collector:
             self.lost += 1
             return
         try:
+            if self._socket is not None and self._kind == socket.SOCK_STREAM and closed_by_peer(self._socket):
+                self.close()  # it was restarted, or tired of waiting
             if self._socket is None:
                 self._socket = self._connect()
             self._socket.sendall(message)

@@ -22,6 +22,7 @@ from typing import Optional
 
 from rtpp.errors import CommandError, ErrorCode, StartError
 from rtpp.log import GLOBAL
+from rtpp.net.connections import closed_by_peer
 
 WILDCARD_HOST = "%%CC_SELF%%"
 MAX_TARGETS = 64
@@ -201,7 +202,7 @@ class Notifier:
         """The open connection to a target; a new one if there is none or the target has closed it."""
         connection = self._connections.get(target)
         if connection is not None:
-            if not _closed_by_peer(connection):
+            if not closed_by_peer(connection):
                 return connection
             connection.close()
             del self._connections[target]
@@ -236,17 +237,3 @@ class Notifier:
             connection.close()
             raise
         return connection
-
-
-def _closed_by_peer(connection: socket.socket) -> bool:
-    """Whether the peer has hung up. What it wrote to us is read and thrown away."""
-    connection.setblocking(False)
-    try:
-        while connection.recv(4096):
-            pass
-        return True
-    except BlockingIOError:
-        connection.settimeout(SEND_TIMEOUT)
-        return False
-    except OSError:
-        return True

@@ -32,6 +32,19 @@ with open(sys.argv[1], "a") as file:
     print(flush=True)
     input()
 """
+FILLS_THE_DISK = """
+import resource, sys
+from rtpp.modules.acct_csv import CsvFile
+file = CsvFile(sys.argv[1])
+def write(number, room):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        file.write({"number": str(number), "text": "x" * 50})
+    except OSError as error:
+        print(number, error.strerror)
+for number, room in enumerate((10, 100, 100, resource.RLIM_INFINITY)):
+    write(number, room)
+"""
 
 
 class AcctCsvTest(ModuleTest):
@@ -159,6 +172,13 @@ class AcctCsvTest(ModuleTest):
             other.stdin.write(b"\n")
         self.wait_idle(self.loaded)
         self.assertEqual(len(self.rows()), 1)
+
+    def test_full_disk(self) -> None:
+        """A line is written whole or not at all, and so is the header; later lines are written when there is room."""
+        command = [sys.executable, "-c", FILLS_THE_DISK, self.path]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(done.stdout, "0 File too large\n2 File too large\n")
+        self.assertEqual(self.path.read_text(), f"number,text\n1,{'x' * 50}\n3,{'x' * 50}\n")
 
     def test_no_place_to_write(self) -> None:
         os.rmdir(self.directory)

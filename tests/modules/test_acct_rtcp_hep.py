@@ -130,6 +130,21 @@ class HepTest(ModuleTest):
             data = data[length:]
         self.assertEqual(data, b"")
 
+    def test_a_collector_that_hangs_up_loses_nothing(self) -> None:
+        """It was restarted, or closes connections on which nothing came for a while."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.settimeout(5)
+        self.begin(server.getsockname()[1], capt_ptype="tcp")
+        for _ in range(3):
+            self.report()
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(5)
+                self.assertEqual(connection.recv(4), b"HEP3")
+            self.wait_idle(self.loaded)
+        self.assertEqual(self.loaded.module._collector.lost, 0)  # type: ignore[attr-defined]
+
     def test_dead_collectors(self) -> None:
         """Nobody listens: one line in the log, no other harm."""
         for transport in ("udp", "tcp"):
