@@ -1,7 +1,8 @@
 """Reads the file of --config: which modules to load, and their parameters.
 
 The format is UCL: sections as in nginx (`name { key = value; }`) or as in JSON. Only top-level sections `modules`
-mean anything; every other key is ignored, but must be well formed.
+mean anything; every other key is ignored, but must be well formed. Macros (`.include`) are refused: to ignore one
+could mean to ignore modules.
 
     modules {
         catch_dtmf { }                                   # built-in
@@ -36,6 +37,7 @@ _TOKEN = re.compile(
     |(?P<mark>[{}\[\];,=:])""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
+_HERE_DOCUMENT = re.compile(r"<<([A-Z]+)\n")
 _OPENER = {"}": "{", "]": "["}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
@@ -72,7 +74,7 @@ class _SyntaxError(Exception):
 def modules(path: str) -> tuple[ModuleSettings, ...]:
     """The modules that a file asks for. Raises StartError."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             text = file.read()
     except OSError as error:
         raise StartError(f"option --config: cannot read {path!r}: {error.strerror}")
@@ -178,6 +180,8 @@ class _Parser:
     def _entry(self) -> Entry:
         """`key value`, `key = value`, or `key [name ...] {`, where each name is a section around the next."""
         key = self._take()
+        if key.text.startswith("."):
+            raise _SyntaxError(key.line, f"macros like {key.text!r} are not understood")
         words: list[Token] = []
         separated = False
         value: Union[str, Section, None] = None
@@ -269,6 +273,9 @@ def _tokens(text: str) -> Iterator[Token]:
         if found["comment"]:
             end = _end_of_comment(text, position, line)
         elif not found["skip"]:
+            unended = _HERE_DOCUMENT.match(text, position) if found["here"] is None else None
+            if unended is not None:
+                raise _SyntaxError(line, f"the text that begins with <<{unended[1]} has no end")
             kind = "text" if found["text"] is not None else "newline" if found["newline"] else "mark"
             yield Token(kind, found[0], line, position, end)
         line += text.count("\n", position, end)

@@ -36,8 +36,8 @@ def _number(text: str, lowest: int, highest: int) -> int:
 
 
 def _host(text: str) -> str:
-    if not text:
-        raise ValueError("a host is needed")
+    if not text.isprintable() or len(text.split()) != 1:
+        raise ValueError("the name or address of a host is needed")
     return text
 
 

@@ -552,6 +552,8 @@ class ConfigurationFile(unittest.TestCase):
             'modules "catch_dtmf" {}',
             "modules catch_dtmf {}",
             "# comment\n\n  modules {};modules { catch_dtmf {} }",
+            "modules {\r\n catch_dtmf\r\n{\r\n}\r\n}\r\n",
+            "\xef\xbb\xbfmodules { catch_dtmf {} }",  # some editors begin a file with a byte order mark
         ):
             with self.subTest(text):
                 (module,) = self.modules(text)
@@ -567,15 +569,33 @@ class ConfigurationFile(unittest.TestCase):
             ("capt_port: 65535\ncapt_id 4294967295\n", {"capt_port": 65535, "capt_id": 2**32 - 1}),
             ("capt_host homer.example.net; capt_ptype = TCP", {"capt_host": "homer.example.net", "capt_ptype": "tcp"}),
             ("capt_host = fe80::1:2", {"capt_host": "fe80::1:2"}),
-            ("capt_host = '\\'a\\b'", {"capt_host": "'a\\b"}),
-            ('"capt_host": "\\u0041\\n\\/\\q", "capt_port": "7"', {"capt_host": "A\n/q", "capt_port": 7}),
-            ("capt_host = two  words # no more\n", {"capt_host": "two  words"}),
-            ("capt_host = <<END\nlines\nEND\n", {"capt_host": "lines"}),
             ("capt_port = 1; capt_port = 2", {"capt_port": 2}),
         ):
             with self.subTest(text):
                 (module,) = self.modules("modules { acct_rtcp_hep { " + text + " } }")
                 self.assertEqual((module.name, module.values), ("acct_rtcp_hep", {**default, **expected}))
+
+    def test_texts(self) -> None:
+        """Quotes, escapes, several words, several lines: what a module of one's own gets to see."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        own = os.path.join(folder.name, "own.py")
+        with open(own, "w", encoding="ascii") as file:
+            file.write("from rtpp.modules.interface import Module, Parameter\n"
+                       "class Own(Module):\n  parameters = {'text': Parameter(str, '')}\n")
+        for text, expected in (
+            ("text = '\\'a\\b'", "'a\\b"),
+            ('"text": "\\u0041\\n\\/\\q"', "A\n/q"),
+            ("text = two  words # no more\n", "two  words"),
+            ("text = <<END\nlines\n<<END\nEND\n", "lines\n<<END"),
+            ("text = <<END", "<<END"),
+            ("text = a text = b;", "a text = b"),
+            ("text = 9k", "9k"),
+            ("text = .include", ".include"),
+        ):
+            with self.subTest(text):
+                (module,) = self.modules(f"modules {{ own {{ load = '{own}'\n {text} }} }}")
+                self.assertEqual(module.values, {"text": expected})
 
     def test_errors_of_modules_name_the_line(self) -> None:
         section = "modules {\n  acct_rtcp_hep {\n    %s\n  }\n}"
@@ -596,7 +616,10 @@ class ConfigurationFile(unittest.TestCase):
             (section % "capt_id = 4294967296", "line 3: module 'acct_rtcp_hep': capt_id = '4294967296': a whole "
                                                "number from 0 to 4294967295 is needed"),
             (section % "capt_ptype = x", "line 3: module 'acct_rtcp_hep': capt_ptype = 'x': udp or tcp is needed"),
-            (section % "capt_host = ''", "line 3: module 'acct_rtcp_hep': capt_host = '': a host is needed"),
+            (section % "capt_host = ''", "line 3: module 'acct_rtcp_hep': capt_host = '': the name or address of a "
+                                         "host is needed"),
+            (section % "capt_host = a capt_port = 5", "line 3: module 'acct_rtcp_hep': capt_host = 'a capt_port = 5': "
+                                                      "the name or address of a host is needed"),
             (section % "\ncapt_x = 1", "line 4: module 'acct_rtcp_hep': there is no parameter 'capt_x'; there are: "
                                        "capt_host, capt_port, capt_ptype, capt_id"),
             (section % "capt_id { }", "line 3: module 'acct_rtcp_hep': 'capt_id' has a section or a list as its "
@@ -615,6 +638,9 @@ class ConfigurationFile(unittest.TestCase):
             ("a\n/* /* */", "line 2: the comment has no end"),
             ('a = "x\ny"\n}', "line 3: '}' closes nothing"),
             ("a;\n= b", "line 2: a name is needed before '='"),
+            ("a\n.include /etc/x", "line 2: macros like '.include' are not understood"),
+            ("a {\n.priority 1\n}", "line 2: macros like '.priority' are not understood"),
+            ("a\nb = <<EOD\nlines\n EOD\nEODE\n", "line 2: the text that begins with <<EOD has no end"),
             ("a {" * 101, "line 1: more than 100 sections in one another"),
         ]
         for text, complaint in table:

@@ -1,5 +1,5 @@
-"""Real overload: packets at a rate that the proxy cannot keep up with. New sessions are refused, calls that stand go on,
-and when the flood is over new sessions are taken again.
+"""Overload: more packets than the proxy can keep up with. New sessions are refused, calls that stand go on, and when
+the flood is over new sessions are taken again.
 """
 
 from __future__ import annotations
