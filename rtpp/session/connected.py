@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rtpp.session.session import Leg, Schedule
 
 RUN = 32  # packets
+NO_SOURCE = b"none yet"  # no packet has it where its four bytes of SSRC are, or should be
 SUPPORTED = sys.platform == "linux"  # elsewhere two sockets on one port share packets in other ways
 SHED = 32  # sockets closed at a time
 PAUSE = 10.0  # seconds after that in which none is opened
@@ -59,7 +60,7 @@ class ConnectedSocket:
         self.recv = twin.recv
         self.remote = remote
         self.handle: Callable[[ConnectedSocket, float], int] = take_one
-        self.ssrc = b""  # of the run, as packets carry it
+        self.ssrc = NO_SOURCE  # of the run, as packets carry it
         self.send: Callable[[bytes], int] = twin.send  # to the other party; chosen when runs begin
         self.parts = bytearray()  # of the packets in the run, as `Analyzer.update_run` takes them,
         self.times: list[float] = []  # and when they came
@@ -87,7 +88,7 @@ class ConnectedSocket:
     def _follow_source(self) -> None:
         assert self.stream.analyzer is not None
         ssrc = self.stream.analyzer.ssrc
-        self.ssrc = b"" if ssrc is None else ssrc.to_bytes(4, "big")
+        self.ssrc = NO_SOURCE if ssrc is None else ssrc.to_bytes(4, "big")
 
     def end_run(self, now: float) -> None:
         """The run is full."""

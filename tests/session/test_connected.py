@@ -70,6 +70,25 @@ class ConnectedTest(SessionTest):
                 source = callee.receive_from()[1]
                 self.assertEqual(source[:2], local_address(other), "sent from the port of the stream")
 
+    def test_packets_that_are_no_rtp(self) -> None:
+        """Of a party that never sent RTP, a fax for example, as many as it likes, the shortest too."""
+        session, caller, callee = self.call()
+        stream = session.caller.rtp
+        junk = (b"", b"\x80", b"\x80" * 8, b"\0" * 8, b"\x80" * 11, bytes(40))
+        with self.table.lock:
+            stream.connect_at = 0
+            stream.latch.latched = True
+            stream.latch._settle()
+            session.connector.connect(stream, time.monotonic())
+        self.wait_for(lambda: stream.connected is not None, "a connected socket")
+        for _ in range(20):
+            for data in junk:
+                caller.send(data, stream)
+                self.assertEqual(callee.receive(), data)
+        self.assertEqual(self.relayed(stream), 120)
+        assert stream.analyzer is not None
+        self.assertEqual(stream.analyzer.report()[:5], (0, 0, 0, 0, 120))
+
     def test_strangers_are_refused(self) -> None:
         session, caller, callee = self.call()
         number = self.settle(session.caller.rtp, caller)
