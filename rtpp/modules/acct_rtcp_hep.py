@@ -108,6 +108,12 @@ class Collector:
             self._socket.close()
             self._socket = None
 
+    def end(self) -> None:
+        """There is nothing more to send."""
+        self.close()
+        if self.lost:
+            GLOBAL.warning("%s: %d messages were lost in all", self._name, self.lost)
+
 
 class AcctRtcpHep(Module):
     id = 2
@@ -125,7 +131,7 @@ class AcctRtcpHep(Module):
         self._routes: dict[str, str] = {}  # our address towards a host, for wildcard listeners
 
     def stop(self) -> None:
-        self._collector.close()
+        self._collector.end()
 
     def session_created(self, session: Session) -> None:
         for leg in session.legs:

@@ -43,7 +43,7 @@ class _Catcher:
         if event is not None:
             text = f" {event.digit} {event.volume} {event.duration} {self._side}\n"
             self._host.notify(Notification(self.target, self.tag + text.encode("ascii")))
-            stream.leg.session.log.info("digit %r from %s", event.digit, stream.leg.actor)
+            stream.leg.session.log.debug("digit %r from %s", event.digit, stream.leg.actor)  # it may be of a PIN
         return self.swallow
 
 

@@ -252,9 +252,9 @@ class ExampleTest(ConversationCase):
             U c ... f t && M100:2                     -> E3
         """)
         module = conversation.modules._loaded[0].module
-        with conversation.table.lock:
-            module._heard = dict.fromkeys(module._heard, time.monotonic() - 11)  # type: ignore[attr-defined]
         with self.assertLogs("rtpproxy", "WARN") as caught:
+            with conversation.table.lock:
+                module._heard = dict.fromkeys(module._heard, time.monotonic() - 11)  # type: ignore[attr-defined]
             module.tick()  # on its own thread it may just have been called: each stream is named once all the same
             time.sleep(0.01)
             module.tick()
