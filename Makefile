@@ -42,7 +42,7 @@ install: all
 	install -d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/rtpproxy $(DESTDIR)$(EXAMPLES)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy ] || \
 		install -m 644 packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
-	install -m 644 packaging/instance.conf.example $(DESTDIR)$(EXAMPLES)
+	install -m 644 packaging/instance.conf.example docs/grafana.json docs/examples/*.py $(DESTDIR)$(EXAMPLES)
 
 # Settings that were changed stay.
 uninstall:
@@ -78,7 +78,7 @@ interop-fastpath:
 	RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 $(FASTPATH_TESTS:%=tests/interop/test_%.py)
 
 bench:
-	$(PYTHON) -m bench
+	$(PYTHON) -m bench $(BENCH)
 
 demo:
 	$(PYTHON) -m demo $(if $(KEEP),--keep)
