@@ -21,7 +21,7 @@ LINKS = $(filter-out rtpproxy,$(PROGRAMS))
 all: build/rtpproxy
 
 build/rtpproxy: $(shell find rtpp -name '*.py') tools/build_single_file.py
-	$(PYTHON) tools/build_single_file.py $@ '$(INTERPRETER)'
+	PYTHONHASHSEED=0 $(PYTHON) tools/build_single_file.py $@ '$(INTERPRETER)'
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
