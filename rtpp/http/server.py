@@ -78,7 +78,7 @@ class _Connection:
     """One client. `deadline` is when it is given up, whatever it is at."""
 
     __slots__ = ("answer", "client", "deadline", "head_only", "input", "keep_alive", "mask", "output", "queued",
-                 "since")
+                 "served", "since")
 
     def __init__(self, client: socket.socket, now: float) -> None:
         self.client = client
@@ -89,7 +89,8 @@ class _Connection:
         self.keep_alive = True
         self.queued = False  # the loop has something to do for it
         self.mask = selectors.EVENT_READ
-        self.since = now
+        self.since = now  # it last sent or took something
+        self.served = now  # the loop last attended to it
         self.deadline = now + HEAD_SECONDS
 
     @property
@@ -143,13 +144,18 @@ class Server:
     def _round(self) -> None:
         ready = self._selector.select(self._pause())
         began = time.monotonic()
-        served = 0
+        clients: list[tuple[_Connection, int]] = []
         for key, mask in ready:
             if key.fileobj is self._listener:
                 self._accept(began)
-            elif isinstance(key.data, _Connection) and served < CLIENTS_PER_ROUND:
-                served += 1
-                self._serve(key.data, mask, began)
+            elif isinstance(key.data, _Connection):
+                clients.append((key.data, mask))
+        # Who was served longest ago comes first: the selector names them in an order that a few busy clients can lead.
+        clients.sort(key=lambda client: client[0].served)
+        for connection, mask in clients[:CLIENTS_PER_ROUND]:
+            connection.served = began
+            if connection in self._connections:  # it may just have given way to a new one
+                self._serve(connection, mask, began)
         if self._queue:
             connection = self._queue.popleft()
             connection.queued = False

@@ -70,8 +70,7 @@ button[aria-pressed="true"] { border-color: var(--accent); color: var(--accent);
 .tile h2 { color: var(--soft); font-size: 0.8125rem; }
 .tile .value { font-size: 1.75rem; line-height: 1.25; font-weight: 600; letter-spacing: -0.02em; }
 .tile .value small { font-size: 0.875rem; font-weight: 400; color: var(--soft); letter-spacing: 0; }
-.tile .note { color: var(--soft); font-size: 0.8125rem; min-height: 1.2em; white-space: nowrap; overflow: hidden;
-  text-overflow: ellipsis; }
+.tile .note { color: var(--soft); font-size: 0.8125rem; min-height: 1.2em; }
 .tile svg { display: block; width: calc(100% + 1.75rem); height: 2.5rem; margin: 0.5rem -0.875rem 0; }
 .tile.high .value { color: var(--bad); }
 svg path.line { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke;

@@ -369,7 +369,8 @@ class Stream:
             except OSError as again:
                 error = again
         if not self.send_errors:
-            self._log.warning("%s: cannot send to %s: %s (logged once)", self, self.destination, error)
+            assert self.destination is not None  # otherwise nothing is sent
+            self._log.warning("%s: cannot send to %s:%d: %s (logged once)", self, *self.destination[:2], error.strerror)
         self.send_errors += 1
 
 

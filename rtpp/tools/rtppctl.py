@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, Optional
 
 from rtpp.tools.ctl import gather, views
-from rtpp.tools.ctl.check import Thresholds, check
+from rtpp.tools.ctl.check import UNKNOWN, Thresholds, check, unknown
 from rtpp.tools.ctl.client import Client
 from rtpp.tools.ctl.drain import drain
 from rtpp.tools.ctl.failures import Failure, is_error, meaning
@@ -44,6 +44,9 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return status
     except Failure as failure:
+        if options.command == "check":  # it fails before it has begun: a socket or page that cannot be
+            print(unknown(failure))
+            return UNKNOWN
         sys.stderr.write(f"{PROGRAM}: {printable(str(failure))}\n")
         return 1
     except BrokenPipeError:  # the reader of the output has seen enough

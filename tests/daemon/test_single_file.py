@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rtpp import __version__
@@ -70,6 +72,28 @@ class SingleFileTest(unittest.TestCase):
                                     text=True, check=False, timeout=60)
             self.assertEqual((result.returncode, result.stdout.strip(), result.stderr), (0, __version__, ""))
         self.assertEqual(os.listdir(alone.parent), ["rtpproxy"])  # no byte code left beside it
+
+    def changed(self, built: Path, name: str, change: Callable[[str, bytes], bytes]) -> Path:
+        """A copy of the file whose members are others."""
+        copy = self.directory / name
+        with zipfile.ZipFile(built) as archive, zipfile.ZipFile(copy, "w") as made:
+            for member in archive.namelist():
+                made.writestr(member, change(member, archive.read(member)))
+        return copy
+
+    def version_of(self, file: Path) -> str:
+        return subprocess.run([sys.executable, "-I", str(file), "-V"], capture_output=True, text=True,
+                              timeout=60).stdout.strip()
+
+    def test_byte_code_is_used_where_it_can_be(self) -> None:
+        """By this version of Python, which takes no look at the sources; another version compiles them."""
+        built = self.build("one")
+        without_sources = self.changed(built, "compiled", lambda name, data: b"raise SystemExit('no byte code')"
+                                       if name.endswith(".py") and name != "__main__.py" else data)
+        self.assertEqual(self.version_of(without_sources), __version__)
+        of_another = self.changed(built, "other", lambda name, data: b"\0\0\r\n" + data[4:]
+                                  if name.endswith(".pyc") else data)
+        self.assertEqual(self.version_of(of_another), __version__)
 
     def test_answers_by_the_name_it_is_called_with(self) -> None:
         """Through the links that make puts beside it, and by its first word."""

@@ -4,7 +4,7 @@ What counts as a command:
 
 - in a block (fenced without a language or with `sh`, or indented): a line that begins with `$ `, or whose first word is
   one of PROGRAMS. `...` at the end stands for further options. Behind two blanks or `#` begins an explanation.
-- in running text: `code` that begins with one of OURS and goes on, or that is a target of make.
+- in running text: `code` that begins with one of PROGRAMS and goes on, or that is a target of make.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.daemon.program import ROOT
 OURS = {"rtpproxy", "rtpproxy.py", "rtppctl", "makeann", "extractaudio"}
 PROGRAMS = OURS | {"apt", "apt-get", "b2bua_radius", "cp", "curl", "docker", "dpkg", "git", "install", "kamailio",
                    "kill", "make", "nc", "pip", "pipx", "promtool", "python3", "rpm", "sudo", "systemctl",
-                   "systemd-analyze"}
-_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+                   "systemd-analyze", "systemd-sysusers"}
+_BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -61,10 +61,18 @@ def commands_in(text: str) -> Iterator[str]:
     yield from _in_block("".join(re.findall(r"^    .*\n", prose, re.MULTILINE)))
     for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", re.sub(r"^    .*\n", "", prose, flags=re.MULTILINE)):
         words = code.split()
-        if len(words) > 1 and os.path.basename(words[0]) in OURS and words[1] != "...":
+        if len(words) > 1 and os.path.basename(words[0]) in PROGRAMS - {"make"} and words[1] != "...":
             yield " ".join(words)
         elif re.fullmatch(r"make( [a-z]+)?( [A-Z]+=\S+)*", code):
             yield code
+
+
+def transcript(program: str) -> list[tuple[str, str]]:
+    """What README shows of a conversation with a program: pairs of a line typed and the reply."""
+    found = re.search(rf"^\$ {program}.*\n((?:.+\n)*?)```", Path(ROOT, "README").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    lines = [re.split(r"\s{2,}", line)[0] for line in found[1].splitlines()]
+    return list(zip(lines[::2], lines[1::2]))
 
 
 def _in_block(block: str) -> Iterator[str]:

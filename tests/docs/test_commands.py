@@ -24,26 +24,27 @@ from tests.docs.commands import OURS, Command, commands, commands_in
 from tests.ports import free_port
 from tests.tools.extracting import adhoc, stream
 
-# Beginning of a command: the file that runs it, or what it needs a service, root or other software for.
+# Beginning of a command: the test that runs it, where it needs a service, root or other software.
 ELSEWHERE = {
-    "make": "tests/daemon/test_single_file.py",
-    "make INTERPRETER=/usr/bin/python3": "tests/interop/test_packaging.py",
-    "make bench": "tests/bench/test_tables.py",
-    "make deb": "tests/interop/test_packaging.py",
-    "make demo": "tests/test_demo.py",
-    "make install": "tests/docs/test_commands.py",  # see test_install
+    "apt install ./build/rtpproxy_1.0.0_all.deb": "tests/interop/test_service.py::test_installed_upgraded_purged",
+    "b2bua_radius": "tests/interop/test_sippy.py::test_every_transport",
+    "cp /usr/share/doc/rtpproxy/examples/": "tests/interop/test_service.py::test_documented_commands",
+    "make": "tests/daemon/test_single_file.py::test_runs_alone",
+    "make INTERPRETER=/usr/bin/python3": "tests/interop/test_packaging.py::test_contents_and_scriptlets",
+    "make bench": "tests/interop/test_readme.py::test_bench",
+    "make deb": "tests/interop/test_service.py::setUpModule",
+    "make demo": "tests/interop/test_readme.py::test_first_screen",
+    "make install": "tests/docs/test_commands.py::test_install",
     "make interop": ".ci/run",
-    "make lint": ".ci/run",
-    "make rpm": "tests/interop/test_packaging.py",
+    "make rpm": "tests/interop/test_packaging.py::test_contents_and_scriptlets",
     "make test": ".ci/run",
-    "apt install ./build/rtpproxy_1.0.0_all.deb": "tests/interop/test_packaging.py",
-    "pip install .": "tests/interop/test_packaging.py",
-    "pipx install .": "tests/interop/test_packaging.py",  # the same console scripts
-    "systemctl": "tests/interop/test_systemd.py",  # the units; no service manager runs in tests
-    "systemd-analyze security rtpproxy.service": "tests/interop/test_systemd.py",
-    "b2bua_radius": "tests/interop/rig/b2bua.py",
-    "nc -u 127.0.0.1 22222": "tests/docs/test_commands.py",  # see test_transcript
-    "rtppctl watch": "tests/tools/test_rtppctl_watch.py",
+    "nc -u 127.0.0.1 22222": "tests/interop/test_readme.py::test_first_screen",
+    "pip install .": "tests/interop/test_packaging.py::test_pip",
+    "pipx install .": "tests/interop/test_packaging.py::test_pipx",
+    "rtppctl watch": "tests/tools/test_rtppctl_watch.py::test_shows_and_refreshes",
+    "systemctl": "tests/interop/test_service.py::test_documented_commands",
+    "systemd-analyze security rtpproxy.service": "tests/interop/test_systemd.py::test_exposure",
+    "systemd-sysusers": "tests/interop/test_service.py::test_make_install",
 }
 MODULES = {"rtppctl": "rtpp.tools.rtppctl", "makeann": "rtpp.tools.makeann", "extractaudio": "rtpp.tools.extractaudio"}
 PORT, WEB_PORT = "22222", "9600"  # those of the examples
@@ -51,11 +52,19 @@ PAIRS = 4  # of ports for each proxy
 
 
 def elsewhere(command: Command) -> str:
-    """The file that covers a command: what the longest beginning of it says."""
+    """The test that covers a command: what the longest beginning of it says."""
     text = f"{shlex.join(command.words)} "
-    known = [beginning for beginning in ELSEWHERE if text.startswith(f"{beginning} ") and
+    known = [beginning for beginning in ELSEWHERE
+             if text.startswith(beginning if beginning.endswith("/") else f"{beginning} ") and
              (beginning != "make" or text == "make ")]
     return ELSEWHERE[max(known, key=len)] if known else ""
+
+
+def has_test(name: str, command: Command) -> bool:
+    """Whether there is the test `FILE::FUNCTION`; or, of a script, whether it has the command."""
+    file, _, function = name.partition("::")
+    text = Path(ROOT, file).read_text("utf-8")
+    return f"def {function}(" in text if function else command.text in text
 
 
 def as_ours(command: Command) -> list[str]:
@@ -81,7 +90,7 @@ class Commands(ProgramCase):
         for command in found:
             with self.subTest(command.document, command=command.text):
                 if covered := elsewhere(command):
-                    self.assertTrue(os.path.exists(os.path.join(ROOT, covered)), covered)
+                    self.assertTrue(has_test(covered, command), covered)
                 elif as_ours(command)[0] in OURS:
                     self.run_ours(as_ours(command))
                 else:
@@ -175,23 +184,6 @@ class Commands(ProgramCase):
                 self.assertIn("usage: rtppctl", said.stdout, said.stderr)
         self.assertEqual(files, {})
 
-    # -- what is not a single command -----------------------------------------------------------------
-
-    def test_transcript(self) -> None:
-        """The call by hand: replies are those that the README shows, but for the numbers of ports."""
-        readme = Path(ROOT, "README").read_text("utf-8")
-        found = re.search(r"\$ nc -u 127\.0\.0\.1 22222\n(.*?)```", readme, re.DOTALL)
-        assert found is not None
-        lines = [re.split(r"\s{2,}", line)[0] for line in found[1].splitlines()]
-        port = free_port()
-        self.program(f"-l 127.0.0.1 -s udp:127.0.0.1:{port}", pairs=PAIRS)
-        client = Datagrams(port)
-        self.addCleanup(client.close)
-        self.assertGreaterEqual(len(lines), 8)
-        for command, reply in zip(lines[::2], lines[1::2]):
-            pattern = re.sub(r"\b\d{5}\b", r"\\d+", re.escape(reply)) + "\n"
-            self.assertRegex(client.raw(command.encode()).decode(), rf"\A{pattern}\Z")
-
     def test_what_counts_as_a_command(self) -> None:
         text = ("Type `make all` or `rtppctl stats --json`, not `rtpproxy` or `-l rtpproxy`.\n\n    rtpproxy -f ...\n\n"
                 "```\n$ anything at all   explained\nrtpproxy --http 1     explained\nfoo bar\nreply\n```\n"
@@ -200,7 +192,7 @@ class Commands(ProgramCase):
                                                      "rtpproxy --http 1", "rtpproxy -f ..."])
         for words in ("make debris", "apt-get install kamailio"):
             self.assertEqual(elsewhere(Command("x", words)), "")
-        self.assertEqual(elsewhere(Command("x", "b2bua_radius -f -l 127.0.0.1")), "tests/interop/rig/b2bua.py")
+        self.assertEqual(elsewhere(Command("x", "b2bua_radius -f -l 127.0.0.1")), ELSEWHERE["b2bua_radius"])
 
 
 if __name__ == "__main__":

@@ -277,6 +277,59 @@ class BadClients(ServerCase):
                     self.assertEqual(self.client().get("/")[0], 200, f"seed {SEED}")
 
 
+class Rounds(unittest.TestCase):
+    """What the loop does in one round, turned by hand."""
+
+    def setUp(self) -> None:
+        listener = listen("127.0.0.1", 0, resolve_names=False)
+        self.address = listener.getsockname()
+        self.server = Server(listener, SmallSite())
+        self.addCleanup(self.server.stop)
+
+    def clients(self, count: int) -> list[Client]:
+        """Connected and accepted."""
+        made = [Client(self.address) for _ in range(count)]
+        for client in made:
+            self.addCleanup(client.close)
+        for _ in range(0, count, server.ACCEPTS_PER_ROUND):
+            self.server._round()
+        return made
+
+    def test_a_client_that_gives_way_just_when_it_asks(self) -> None:
+        """It is closed, and nothing goes wrong in the loop; those that were accepted with it are answered."""
+        first = self.clients(MAX_CONNECTIONS)[: server.ACCEPTS_PER_ROUND]
+        self.assertEqual(len(self.server._connections), MAX_CONNECTIONS)
+        newcomer = Client(self.address)
+        self.addCleanup(newcomer.close)
+        for client in first:
+            client.send(b"GET / HTTP/1.0\r\n\r\n")
+        for _ in range(2):
+            self.server._round()
+        newcomer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.server._round()
+        self.assertEqual(newcomer.answer()[0], 200)
+        answers = []
+        for client in first:
+            try:
+                answers.append(client.answer()[0])
+            except ConnectionError:
+                answers.append(0)
+        self.assertEqual(sorted(answers), [0] + [200] * (len(first) - 1))
+
+    def test_busy_clients_do_not_come_first_for_ever(self) -> None:
+        """Those that always have something to read are as many as a round serves, and were there before."""
+        busy = self.clients(server.CLIENTS_PER_ROUND)
+        other, = self.clients(1)
+        for turn in range(2):
+            for client in busy:
+                client.send(b"G" * 100)
+            if turn == 0:
+                other.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.server._round()
+        other.socket.settimeout(1.0)
+        self.assertEqual(other.answer()[0], 200)
+
+
 class Listening(unittest.TestCase):
     def test_addresses(self) -> None:
         hosts = ["127.0.0.1", "localhost", "*"] + (["::1", "::"] if HAS_IPV6 else [])

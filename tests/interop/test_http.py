@@ -6,6 +6,7 @@ Needs what packages/http.txt lists.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -14,13 +15,15 @@ import threading
 import time
 import unittest
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from rtpp.rtp.packet import RtpPacket
 from tests.daemon.program import PATIENCE, Datagrams, Program
 from tests.daemon.test_http import status_port
 from tests.interop.rig.browser import Browser
-from tests.interop.rig.tools import free_range, program
+from tests.interop.rig.tools import ROOT, free_range, program, stop, wait_for
 from tests.ports import free_port
 
 SCREENS = {"wide": (1360, 900), "phone": (390, 844)}
@@ -120,6 +123,54 @@ class Metrics(unittest.TestCase):
         result = subprocess.run([program("promtool"), "check", "metrics"], input=proxy.get("/metrics"), text=True,
                                 capture_output=True, check=False)
         self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
+
+    def test_prometheus_feeds_the_dashboard(self) -> None:
+        """It scrapes the proxy, in the format that it asks for, and every query of the dashboard finds something."""
+        proxy = Proxy(self)
+        proxy.three_calls()
+        for command in ("U bad", "D well@example.com from to"):
+            proxy.client.ask(command)
+        prometheus = Prometheus(self, proxy.port)
+        wait_for(lambda: prometheus.values('count_over_time(up{job="rtpproxy"}[1m]) > 3'), "some scrapes", 3 * PATIENCE)
+        self.assertEqual(prometheus.values("up"), [1.0])
+        board = json.loads((ROOT / "docs/grafana.json").read_text())
+        queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+        self.assertGreater(len(queries), 20)
+        for query in queries:
+            for variable, value in (("$job", "rtpproxy"), ("$instance", ".+"), ("$__rate_interval", "1m")):
+                query = query.replace(variable, value)
+            with self.subTest(query):
+                self.assertNotEqual(prometheus.values(query), [])
+        self.assertEqual(prometheus.values("sum(rtpproxy_sessions)"), [2.0])
+
+
+class Prometheus:
+    """A server that scrapes a port of this host every second."""
+
+    def __init__(self, test: unittest.TestCase, port: int) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="rtpproxy-prometheus-")
+        test.addCleanup(folder.cleanup)
+        settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": [
+            {"job_name": "rtpproxy", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]}
+        Path(folder.name, "prometheus.yml").write_text(json.dumps(settings))  # which is YAML, too
+        self._port = free_port()
+        words = [program("prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+                 f"--web.listen-address=127.0.0.1:{self._port}", "--log.level=error"]
+        process = subprocess.Popen(words, cwd=folder.name, stdin=subprocess.DEVNULL)
+        test.addCleanup(stop, process)
+
+    def values(self, query: str) -> list[float]:
+        """What a query finds now; nothing while the server is not up."""
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request("GET", f"/api/v1/query?{urlencode({'query': query})}")
+            answer = json.load(connection.getresponse())
+        except (OSError, ValueError):
+            return []
+        finally:
+            connection.close()
+        assert answer["status"] == "success", answer
+        return [float(one["value"][1]) for one in answer["data"]["result"]]
 
 
 class Page(unittest.TestCase):

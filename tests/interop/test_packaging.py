@@ -1,12 +1,11 @@
-"""The program in a root with nothing but Python's standard library, and every way to install it: make install, pip,
-the Debian package in a fresh Debian, the RPM package.
+"""The program in a root with nothing but Python's standard library, and the ways to install it: make install, pip,
+pipx, the RPM package. Packages with a service manager are in test_service.py.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -16,20 +15,8 @@ from pathlib import Path
 
 from rtpp import __version__
 from rtpp.programs import PROGRAMS
-from tests.interop.rig.packages import (
-    Service,
-    copy_sources,
-    debian_root,
-    own_places,
-    python_root,
-    relay_a_call,
-    run,
-)
+from tests.interop.rig.packages import copy_sources, own_places, python_root, relay_a_call, run
 from tests.interop.rig.tools import ROOT, stop, wait_for
-
-# What apt, dpkg and adduser keep for themselves.
-THEIR_OWN = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log", "/run", "/tmp", "/proc", "/sys",
-             "/dev")
 
 
 class Case(unittest.TestCase):
@@ -102,51 +89,14 @@ class InstallTest(Case):
         for name in PROGRAMS:
             self.assertIn(name, run(place / "bin" / name, "--help", cwd="/"))
 
+    def test_pipx(self) -> None:
+        sources, place = copy_sources(self.directory / "sources"), self.directory / "place"
+        run("pipx", "install", ".", cwd=sources, PIPX_HOME=f"{place}/pipx", PIPX_BIN_DIR=f"{place}/bin")
+        for name in PROGRAMS:
+            self.assertIn(name, run(place / "bin" / name, "--help", cwd="/"))
+
     def test_completions_are_zsh(self) -> None:
         self.assertEqual(run("zsh", "-n", "packaging/completions/_rtpproxy"), "")
-
-
-class DebianTest(Case):
-    def test_life_of_the_package(self) -> None:
-        sources = copy_sources(self.directory / "sources")
-        run("make", "-s", "deb", cwd=sources)
-        package = sources / f"build/rtpproxy_{__version__}_all.deb"
-        self.assertEqual(run("lintian", "--allow-root", "--fail-on", "error,warning", package).strip(), "")
-        root = self.directory / "root"
-        debian_root(root)
-        before = _state(root)
-        shutil.copy(package, root / "tmp/x.deb")
-        self._apt(root, "install", "/tmp/x.deb")
-        state = (root / "var/lib/rtpproxy").stat()
-        self.assertEqual(stat.S_IMODE(state.st_mode), 0o750)
-        self.assertIn(f"rtpproxy:x:{state.st_uid}:", (root / "etc/passwd").read_text())
-        for name in PROGRAMS:
-            self.assertIn(name, run("chroot", root, name, "--help"))
-        port, options = own_places()
-        settings = root / "etc/default/rtpproxy"
-        settings.write_text(f"CONTROL_SOCK=udp:127.0.0.1:{port}\nEXTRA_OPTS={options} -r /var/lib/rtpproxy\n")
-        with Service(root, root / "lib/systemd/system/rtpproxy.service", settings):
-            relay_a_call(port)
-        self._apt(root, "purge", "rtpproxy")
-        self.assertEqual(set(_state(root).items()) ^ set(before.items()), set())
-
-    @staticmethod
-    def _apt(root: Path, *words: str) -> None:
-        run("chroot", root, "apt-get", "-q", "-y", "--no-install-recommends", *words,
-            DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
-
-
-def _state(root: Path) -> dict[str, str]:
-    """All paths of a root, and what its accounts are."""
-    paths = {}
-    for folder, folders, files in os.walk(root):
-        inside = "/" + os.path.relpath(folder, root)
-        folders[:] = [name for name in folders if os.path.join(inside, name).replace("/./", "/") not in THEIR_OWN]
-        for name in (*folders, *files):
-            if not name.endswith(("-", ".lock", ".pyc", "__pycache__")):
-                paths[os.path.join(inside, name)] = ""
-    accounts = {name: (root / name).read_text() for name in ("etc/passwd", "etc/group", "etc/shadow")}
-    return {**paths, **accounts}
 
 
 class RpmTest(Case):

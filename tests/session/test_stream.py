@@ -563,7 +563,7 @@ class SendErrors(StreamTest):
             for _ in range(5):
                 self.pass_on(rtp(), self.caller, self.session.caller.rtp)
         self.assertEqual(len(log.output), 1)
-        self.assertIn("cannot send to ('127.0.0.1', 0)", log.output[0])
+        self.assertIn("cannot send to 127.0.0.1:0: ", log.output[0])
 
     def test_refusals_that_may_pass_are_tried_again(self) -> None:
         """A firewall's EPERM and a full queue's ENOBUFS: three more times; nothing else is."""

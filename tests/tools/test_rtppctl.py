@@ -242,6 +242,12 @@ class Commands(RtppctlCase):
                 result = rtppctl_run("-s", self.socket, "check", *words)
                 self.assertEqual(result.status, status, result)
                 self.assertRegex(result.output, pattern)
+        for words in (["-s", "stdio:", "check"], ["--http", "a:b:c", "check"], ["--timeout", "0", "check"],
+                      ["check", "--timeout", "0"], ["check", "extra"]):
+            with self.subTest(words):
+                result = rtppctl_run(*words)
+                self.assertEqual(result.status, 3, result)
+                self.assertRegex(result.output, r"^RTPPROXY UNKNOWN - .*\n$")
         self.assertEqual(self.proxy.stop(), 0)
         result = rtppctl_run("-s", self.socket, "check")
         self.assertEqual(result.status, 2)

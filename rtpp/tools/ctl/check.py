@@ -67,7 +67,7 @@ def check(client: Client, web: Optional[Web], wanted: Thresholds) -> tuple[int, 
     except NoAnswer as failure:
         return CRITICAL, f"RTPPROXY CRITICAL - {printable(str(failure))}"
     except Failure as failure:
-        return UNKNOWN, f"RTPPROXY UNKNOWN - {printable(str(failure))}"
+        return UNKNOWN, unknown(failure)
     value = values[wanted.metric]
     state = OK
     if wanted.critical is not None and wanted.critical.alerts(value):
@@ -76,6 +76,11 @@ def check(client: Client, web: Optional[Web], wanted: Thresholds) -> tuple[int, 
         state = WARNING
     text = f"RTPPROXY {STATES[state]} - {wanted.metric} is {_show(value)}{_UNITS.get(wanted.metric, '')}"
     return state, text + " | " + " ".join(_performance(name, values[name], wanted) for name in values)
+
+
+def unknown(reason: object) -> str:
+    """The line for a check that cannot be made."""
+    return f"RTPPROXY UNKNOWN - {printable(str(reason))}"
 
 
 def measure(client: Client, web: Optional[Web], metric: str) -> dict[str, Number]:

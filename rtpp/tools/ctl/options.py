@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Callable, NoReturn
 
 from rtpp.settings import Settings
-from rtpp.tools.ctl.check import METRICS, UNKNOWN, Range
+from rtpp.tools.ctl.check import METRICS, UNKNOWN, Range, unknown
 
 DEFAULT_SOCKET = Settings.control_sockets[0]
 DEFAULT_TIMEOUT = 5.0  # seconds
 SORT_KEYS = ("age", "call_id", "state", "idle", "loss", "jitter", "rate")
-_Add = Callable[[str, str], argparse.ArgumentParser]
+_Add = Callable[[str, str], "_Parser"]
 _EPILOG = """\
 SOCKET is what rtpproxy was given with -s: udp:HOST[:PORT], udp6:HOST[:PORT], tcp:HOST[:PORT], tcp6:HOST[:PORT],
 unix:PATH or cunix:PATH. The environment variables RTPPCTL_SOCKET and RTPPCTL_HTTP stand in for -s and --http.
@@ -23,9 +23,11 @@ unix:PATH or cunix:PATH. The environment variables RTPPCTL_SOCKET and RTPPCTL_HT
 class _Parser(argparse.ArgumentParser):
     """Mistakes in a check are told with the status that monitoring systems expect."""
 
+    is_check = False
+
     def error(self, message: str) -> NoReturn:
-        if self.prog.endswith(" check"):
-            print(f"RTPPROXY UNKNOWN - {message}")
+        if self.is_check:
+            print(unknown(message))
             self.exit(UNKNOWN)
         super().error(message)
 
@@ -41,9 +43,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="rtppctl", parents=[common], epilog=_EPILOG, allow_abbrev=False,
                      description="Looks at a running rtpproxy and tells it what to do.",
                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.is_check = "check" in arguments  # what is wrong may stand before the command
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
-    def add(name: str, what: str) -> argparse.ArgumentParser:
+    def add(name: str, what: str) -> _Parser:
         return commands.add_parser(name, parents=[common], help=what, description=what, allow_abbrev=False)
 
     add("ping", "say whether the proxy answers, and how fast")
@@ -68,6 +71,7 @@ def _add_looking(add: _Add) -> None:
     parser.add_argument("-n", dest="interval", type=_seconds, default=1.0, metavar="SECONDS",
                         help="between two looks (default 1)")
     parser = add("check", "for monitoring systems: one line; status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN")
+    parser.is_check = True
     parser.add_argument("-m", dest="metric", default="sessions", choices=METRICS, metavar="METRIC",
                         help="what to compare: sessions (default), streams, load, time (of the answer, seconds), a "
                              "counter of the command G; with --http also loss (%%), jitter (ms), ports (%% in use)")

@@ -61,22 +61,22 @@ class Hosts:
     @staticmethod
     def socket(host: str, address: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> socket.socket:
         """A socket of a host, bound to an address of its own."""
-        with _inside(host):
+        with inside(f"/var/run/netns/{host}"):
             made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
         made.bind((address, 0))
         made.settimeout(5)
         return made
 
 
-class _inside:
-    """This thread is on another host for a while."""
+class inside:
+    """This thread is in another network for a while: that of a file of its kind below /proc or /var/run/netns."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
 
     def __enter__(self) -> None:
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        there = os.open(f"/var/run/netns/{self._host}", os.O_RDONLY)
+        there = os.open(self._namespace, os.O_RDONLY)
         _enter(there)
         os.close(there)
 

@@ -1,8 +1,4 @@
-"""Roots to install packages into, and a call through whatever proxy runs there.
-
-A root is a directory for chroot(8); its processes share the network of the host. What systemd would do with a unit is
-done by hand here: its command, user, environment file and notification socket.
-"""
+"""Copies of the sources, a root with Python alone, and a call through whatever proxy was installed."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.daemon.program import PATIENCE, Datagrams
-from tests.interop.rig.tools import ROOT, free_range, stop
+from tests.interop.rig.tools import ROOT, free_range
 from tests.ports import free_port
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -55,69 +51,6 @@ def python_root(root: Path) -> None:
     (root / "dev").mkdir()
     os.mknod(root / "dev/null", 0o20666, os.makedev(1, 3))
     assert sysconfig.get_python_version()
-
-
-def debian_root(root: Path) -> None:
-    """A minimal Debian of this host's release, from the mirror that this host uses, with what apt needs to go on."""
-    sources = "\n".join(path.read_text() for path in Path("/etc/apt").rglob("*")
-                        if path.suffix in (".list", ".sources") and path.is_file())
-    mirrors = re.findall(r"^(?:URIs:|deb(?: \[.*\])?) *(http\S*/debian)/?(?=\s)", sources, re.MULTILINE)
-    release = run("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME").strip()
-    run("debootstrap", "--variant=minbase", "--include=python3,adduser", release, root, mirrors[0])
-
-
-class Notifications:
-    """The service manager's end of NOTIFY_SOCKET."""
-
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.settimeout(PATIENCE)
-        self.socket.bind(str(path))
-        path.chmod(0o666)
-
-    def until(self, line: str) -> None:
-        while line not in self.socket.recv(4096).decode().split("\n"):
-            pass
-
-
-class Service:
-    """A unit's command as systemd would run it, in a root. Use as a context manager: ready inside."""
-
-    def __init__(self, root: Path, unit: Path, environment_file: Path) -> None:
-        self._root = root
-        settings: dict[str, str] = {}
-        for line in unit.read_text().splitlines():
-            name, equals, value = line.partition("=")
-            if equals and not line.startswith("#"):
-                settings[name] = value
-        values = dict(line.split("=", 1) for line in environment_file.read_text().splitlines()
-                      if "=" in line and not line.startswith("#"))
-        words: list[str] = []
-        for word in settings["ExecStart"].split():
-            if word.startswith("${"):
-                words.append(values[word[2:-1]])
-            else:
-                words += values[word[1:]].split() if word.startswith("$") else [word]
-        self._command = ["chroot", f"--userspec={settings['User']}:{settings['Group']}", str(root), *words]
-
-    def __enter__(self) -> Service:
-        path = self._root / "run/notify"
-        self.notifications = Notifications(path)
-        environment = {"NOTIFY_SOCKET": "/run/notify", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        self.process = subprocess.Popen(self._command, env=environment, stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE)
-        self.notifications.until("READY=1")
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        status = stop(self.process)
-        assert self.process.stderr is not None
-        log = self.process.stderr.read().decode()
-        self.process.stderr.close()
-        self.notifications.until("STOPPING=1")
-        self.notifications.socket.close()
-        (self._root / "run/notify").unlink()
-        assert status == 0, log
 
 
 def own_places() -> tuple[int, str]:
