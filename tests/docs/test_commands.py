@@ -41,6 +41,7 @@ ELSEWHERE = {
     "nc -u 127.0.0.1 22222": "tests/interop/test_readme.py::test_first_screen",
     "pip install .": "tests/interop/test_packaging.py::test_pip",
     "pipx install .": "tests/interop/test_packaging.py::test_pipx",
+    "rtppctl drain -p /run/rtpproxy/pid": "tests/interop/test_service.py::test_is_drained_by_rtppctl",
     "rtppctl watch": "tests/tools/test_rtppctl_watch.py::test_shows_and_refreshes",
     "systemctl": "tests/interop/test_service.py::test_documented_commands",
     "systemd-analyze security rtpproxy.service": "tests/interop/test_systemd.py::test_exposure",

@@ -221,6 +221,12 @@ class Service(MachineCase):
         self.assertIn("answers", self.machine.run("rtppctl", "-s", "udp:127.0.0.1:22223", "ping"))
         self.machine.run("systemctl", "disable", "--now", "rtpproxy@one", "rtpproxy.socket")
 
+    def test_is_drained_by_rtppctl(self) -> None:
+        drain, = (words for words in documented("rtppctl") if "-p" in words)
+        self.ctl(*drain[1:])
+        self.machine.settle(SERVICE, "inactive")
+        self.assertEqual(self.machine.says("systemctl", "is-failed", SERVICE), "inactive")
+
     def test_the_program_by_itself(self) -> None:
         """The command that README gives for a SIP server: in the background, and not as root; then drained."""
         self.machine.run("systemctl", "stop", SERVICE)
@@ -231,7 +237,7 @@ class Service(MachineCase):
         process = self.machine.run("cat", "/run/rtpproxy.pid")
         self.assertEqual(self.machine.run("stat", "-c", "%U", f"/proc/{process}"), "rtpproxy")
         self.ctl("ping")
-        drain, = (words for words in documented("rtppctl") if "drain" in words)
+        drain, = (words for words in documented("rtppctl") if "drain" in words and "-p" not in words)
         self.ctl(*drain[1:])
         self.assertEqual(self.machine.says("ls", "-d", f"/proc/{process}"), "")
 
