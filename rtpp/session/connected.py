@@ -57,7 +57,6 @@ class ConnectedSocket:
     def __init__(self, stream: Stream, twin: socket.socket, remote: Address) -> None:
         self.stream = stream
         self.socket = twin
-        self.recv = twin.recv
         self.remote = remote
         self.handle: Callable[[ConnectedSocket, float], int] = take_one
         self.ssrc = NO_SOURCE  # of the run, as packets carry it
@@ -65,9 +64,23 @@ class ConnectedSocket:
         self.parts = bytearray()  # of the packets in the run, as `Analyzer.update_run` takes them,
         self.times: list[float] = []  # and when they came
         self.limit = stream.port // 2 % RUN + 1  # streams that begin together shall not measure together
+        self.recv: Callable[[int], bytes]
+        self.choose_reader()
 
     def __str__(self) -> str:
         return str(self.stream)
+
+    def choose_reader(self) -> None:
+        """Read as the stream does."""
+        if self.stream.arrivals is None:
+            self.recv = self.socket.recv
+            return
+        recvfrom = self.stream.reader(self.socket)
+
+        def recv(size: int) -> bytes:
+            return recvfrom(size)[0]
+
+        self.recv = recv
 
     @property
     def leg(self) -> Leg:
@@ -245,9 +258,10 @@ class Connector:
 
 def _read_all(bound: socket.socket, stream: Stream, now: float) -> None:
     """Relay what waits in a socket."""
+    recvfrom = stream.reader(bound)
     for _ in range(MAX_BACKLOG):
         try:
-            data, source = bound.recvfrom(MAX_DATAGRAM)
+            data, source = recvfrom(MAX_DATAGRAM)
         except OSError:
             return  # empty, or closed because one of the packets moved the stream
         take(stream, data, source, now)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 from time import time
-from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
 from rtpp.session.session import Leg
@@ -27,7 +27,12 @@ UNKNOWN = {IPV4: ("0.0.0.0", 0), IPV6: ("::", 0)}
 
 
 class Sink(Protocol):
-    """Where the packets of one stream go."""
+    """Where the packets of one stream go.
+
+    `needs_arrivals`: the stream must know when packets arrived.
+    """
+
+    needs_arrivals: ClassVar[bool]
 
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         """One packet; never blocks."""
@@ -61,6 +66,8 @@ class SharedFile:
 class FileSink:
     """Records a stream's packets as they arrive: from the party to our port."""
 
+    needs_arrivals: ClassVar[bool] = True
+
     def __init__(self, file: SharedFile) -> None:
         self._shared = file
         self._append = file.file.append
@@ -73,7 +80,7 @@ class FileSink:
         if source != self._source or stream.port != self._port:
             self._source, self._port = source, stream.port
             self._addresses = self._prepare(source, _local(stream, source), stream)
-        self._append((time(), data, self._addresses))
+        self._append((_wall_time(stream), data, self._addresses))
 
     def _prepare(self, source: Address, destination: Address, stream: Stream) -> Any:
         return self._shared.file.prepare(source, destination, stream.leg.address.family)
@@ -92,7 +99,13 @@ class OutgoingSink(FileSink):
         if destination is None or (":" in destination[0]) != (":" in unknown[0]):
             destination = unknown
         source = _local(peer, destination) if peer.socket is not None else unknown
-        self._append((time(), data, self._prepare(source, destination, peer)))
+        self._append((_wall_time(stream), data, self._prepare(source, destination, peer)))
+
+
+def _wall_time(stream: Stream) -> float:
+    """Of the packet in hand, in seconds since 1970: when it arrived, or now if it was made here of several."""
+    arrivals = stream.arrivals
+    return arrivals.last if arrivals is not None and stream.resizer is None else time()
 
 
 def _local(stream: Stream, party: Address) -> Address:
@@ -109,6 +122,8 @@ def _local(stream: Stream, party: Address) -> Address:
 
 class CopySink:
     """Sends a stream's packets to another host. Errors are ignored: the call matters more than its copy."""
+
+    needs_arrivals: ClassVar[bool] = False
 
     def __init__(self, bound: socket.socket, destination: Address, on_close: Callable[[], None]) -> None:
         """`on_close` is called when the socket is closed."""
@@ -139,6 +154,8 @@ class LegRecording:
             leg.session.log.info("starting recording %s session on port %d", stream.protocol, stream.port)
             stream.witnesses.append(sink)
             stream.choose_onward()
+            if sink.needs_arrivals:
+                stream.note_arrivals(True)
 
     def close(self) -> None:
         """Stop; the spool writes what it has."""
@@ -146,4 +163,6 @@ class LegRecording:
             self._leg.session.log.info("stopping recording %s session on port %d", stream.protocol, stream.port)
             stream.witnesses.remove(sink)
             stream.choose_onward()
+            if sink.needs_arrivals:
+                stream.note_arrivals(False)
             sink.close()

@@ -25,6 +25,7 @@ from weakref import ref
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import IPV6, Address, is_local
+from rtpp.net.arrival import Arrivals, Receive
 from rtpp.net.ports import set_tos
 from rtpp.rtp.analyzer import Analyzer
 from rtpp.rtp.analyzer import Outcome as Analysis
@@ -60,10 +61,11 @@ class Witness(Protocol):
 class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
 
-    __slots__ = ("_leg", "_log", "_send_twice", "analyzer", "connect_at", "connected", "destination", "dropped",
-                 "first_time", "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp", "last_time",
-                 "latch", "longest_interval", "offloaded", "onward", "peer", "port", "received", "recvfrom", "relayed",
-                 "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl", "witnesses")
+    __slots__ = ("_leg", "_log", "_send_twice", "analyzer", "arrivals", "connect_at", "connected", "destination",
+                 "dropped", "first_time", "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp",
+                 "last_time", "latch", "longest_interval", "offloaded", "onward", "peer", "port", "received",
+                 "recvfrom", "relayed", "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl",
+                 "witnesses")
 
     peer: Stream
 
@@ -78,7 +80,8 @@ class Stream:
         self.analyzer = Analyzer() if is_rtp else None
         self.socket: Optional[socket.socket] = None
         self.port = 0
-        self.recvfrom: Callable[[int], tuple[bytes, Any]]
+        self.recvfrom: Receive
+        self.arrivals: Optional[Arrivals] = None  # when packets arrive, if somebody wants to know
         self.sendto: Callable[[bytes, Any], int]
         self.destination: Optional[Address] = None  # where packets to the party go; None: they are dropped
         self.offloaded: Optional[Offloaded] = None  # somebody else relays what they can
@@ -121,8 +124,20 @@ class Stream:
         """Use a bound socket; the one used before is closed by its owner."""
         self.socket = bound
         self.port = port
-        self.recvfrom = bound.recvfrom
+        self.recvfrom = self.reader(bound)
         self.sendto = bound.sendto
+
+    def reader(self, bound: socket.socket) -> Receive:
+        """What reads packets from a socket of this stream."""
+        return bound.recvfrom if self.arrivals is None else self.arrivals.reader(bound)
+
+    def note_arrivals(self, wanted: bool) -> None:
+        """Keep `arrivals`, or no longer: reading costs half as much again."""
+        self.arrivals = Arrivals() if wanted else None
+        if self.socket is not None:
+            self.recvfrom = self.reader(self.socket)
+        if self.connected is not None:
+            self.connected.choose_reader()
 
     def detach(self) -> Optional[socket.socket]:
         """Give up the socket. Packets are dropped until another is attached."""

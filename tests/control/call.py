@@ -41,6 +41,7 @@ class Call:
             os.makedirs(f"{records_in}/spool", exist_ok=True)
         line = f"-f -F -b -l 127.0.0.1 -s udp:127.0.0.1:0 -m {first} -M {first + 24} {options}"
         settings = cli.parse(line.split())
+        self.call_id = call_id
         self.table = SessionTable(settings, Stats(time.monotonic()))
         self.spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
         if self.spool is not None:
@@ -76,6 +77,12 @@ class Call:
         before = self.table.stats.npkts_rcvd
         self.caller_rtcp.sendto(b"\x80\xc8\x00\x06" + bytes(24), ("127.0.0.1", self.caller_port + 1))
         assert eventually(lambda: self.table.stats.npkts_rcvd > before)
+
+    def stop_spool(self) -> None:
+        """All that was recorded is in the files afterwards."""
+        assert self.spool is not None
+        self.spool.stop()
+        self.spool = None
 
     def close(self) -> None:
         with self.table.lock:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 from rtpp.recording.formats import open_recording
+from rtpp.session.connected import SUPPORTED
+from rtpp.session.stream import CONNECT_AFTER
 from tests.control.call import Call, eventually, rtp
 
 
@@ -51,9 +55,7 @@ class RecordTest(CallCase):
         call.talk(10)
         call.talk_rtcp()
         self.assertEqual(call.say("D c1 ft"), "0")
-        assert call.spool is not None
-        call.spool.stop()
-        call.spool = None
+        call.stop_spool()
         caller_port, callee_port = call.caller.getsockname()[1], call.callee.getsockname()[1]
         self.assertEqual(records(self.directory / "rec/c1=ft.o.rtp"),
                          [("127.0.0.1", caller_port, rtp(n, 0xA)) for n in range(10)])
@@ -77,9 +79,7 @@ class RecordTest(CallCase):
         call.talk(2, 3)
         self.assertEqual(call.say("N c1 ft"), "E50")
         self.assertEqual(call.say("D c1 ft"), "0")
-        assert call.spool is not None
-        call.spool.stop()
-        call.spool = None
+        call.stop_spool()
         self.assertEqual(self.names(), ["c1=ft.pcap"])
         heard = [payload for _, _, payload in records(self.directory / "rec/c1=ft.pcap")]
         self.assertEqual(len(heard), 8)
@@ -185,6 +185,49 @@ class RecordTest(CallCase):
         self.addCleanup(call.close)
         self.assertEqual(call.say("R c1 ft"), "E50")
         self.assertEqual(call.say("C c1 name ft"), "E65")
+
+    def test_a_busy_proxy_records_when_a_packet_came_and_not_when_it_read_it(self) -> None:
+        call = self.call("-R")
+        self.assertEqual(call.say("R c1 ft"), "0")
+        self.check_arrival(call, 0)
+
+    def test_so_it_does_for_a_stream_that_settles_or_has_settled(self) -> None:
+        """The stream's second socket is another one to read from."""
+        for number, recorded_first in enumerate((True, False)):
+            with self.subTest(recorded_first=recorded_first):
+                call = self.call("-R", call_id=f"c{number}")
+                if recorded_first:
+                    self.assertEqual(call.say(f"R c{number} ft"), "0")
+                self.settle(call)
+                if not recorded_first:
+                    self.assertEqual(call.say(f"R c{number} ft"), "0")
+                self.check_arrival(call, CONNECT_AFTER + 1)
+
+    def settle(self, call: Call) -> None:
+        """Talk until the caller's stream has a connected socket."""
+        (session,) = call.table.call(call.call_id)
+        stream = session.caller.rtp
+        call.talk(CONNECT_AFTER)
+        with call.table.lock:
+            stream.latch.sync_due = 0.0  # the next packet is judged, as one packet each second is
+        call.talk(1, CONNECT_AFTER)
+        self.assertTrue(eventually(lambda: stream.connected is not None or not SUPPORTED))
+
+    def check_arrival(self, call: Call, number: int) -> None:
+        """The last record of the caller's file has the time at which a packet came that was not read at once."""
+        with call.table.lock:
+            before = time.time()
+            call.caller.sendto(rtp(number, 0xA), ("127.0.0.1", call.caller_port))
+            after = time.time()
+            time.sleep(0.05)
+        self.assertEqual(call.callee.recv(9000), rtp(number, 0xA))
+        call.stop_spool()
+        with open(self.directory / f"rec/{call.call_id}=ft.o.rtp", "rb") as file:
+            *_, record = open_recording(file)
+        rounding = 1e-6
+        if sys.platform != "linux":
+            after = time.time()  # no other kernel is asked
+        self.assertTrue(before - rounding <= record.time <= after + rounding, (before, record.time, after))
 
     def test_packets_without_a_destination_are_recorded(self) -> None:
         call = self.call("-R")

@@ -1,0 +1,75 @@
+"""Times of arrival, from the kernel where it tells them."""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+import time
+import unittest
+
+from rtpp.net.arrival import Arrivals
+
+PAUSE = 0.05  # seconds that a datagram waits to be read
+ROUNDING = 1e-6  # seconds
+
+
+class ArrivalsTest(unittest.TestCase):
+    def pair(self, host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
+        """Two sockets; the second is the one that receives."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sockets = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
+        for each in sockets:
+            self.addCleanup(each.close)
+            each.bind((host, 0))
+        return sockets
+
+    def send(self, sender: socket.socket, receiver: socket.socket) -> float:
+        """When the datagram was there."""
+        sender.sendto(b"hello", receiver.getsockname())
+        select.select([receiver], [], [])
+        there = time.time()
+        time.sleep(PAUSE)
+        return there
+
+    def test_data_and_source_are_those_of_recvfrom(self) -> None:
+        for host in ("127.0.0.1", "::1"):
+            with self.subTest(host=host):
+                sender, receiver = self.pair(host)
+                read = Arrivals().reader(receiver)
+                self.send(sender, receiver)
+                self.assertEqual(read(9000), (b"hello", sender.getsockname()))
+                self.send(sender, receiver)
+                self.assertEqual(read(2)[0], b"he")
+
+    @unittest.skipUnless(sys.platform == "linux", "only Linux is asked for times")
+    def test_the_time_is_that_of_arrival(self) -> None:
+        sender, receiver = self.pair()
+        arrivals = Arrivals()
+        read = arrivals.reader(receiver)
+        for _ in range(2):
+            before = time.time()
+            there = self.send(sender, receiver)
+            read(9000)
+            self.assertTrue(before - ROUNDING <= arrivals.last <= there + ROUNDING, (before, arrivals.last, there))
+
+    def test_without_the_kernels_help_it_is_the_time_of_reading(self) -> None:
+        sender, receiver = self.pair()
+        arrivals = Arrivals()
+        read = arrivals.reader(receiver)
+        if sys.platform == "linux":
+            receiver.setsockopt(socket.SOL_SOCKET, 35, 0)  # SO_TIMESTAMPNS
+        self.send(sender, receiver)
+        before = time.time()
+        read(9000)
+        self.assertTrue(before <= arrivals.last <= time.time())
+
+    def test_nothing_to_read(self) -> None:
+        _, receiver = self.pair()
+        receiver.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            Arrivals().reader(receiver)(9000)
+
+
+if __name__ == "__main__":
+    unittest.main()
