@@ -187,10 +187,14 @@ def recording_names(call_id: str, tag: str) -> list[str]:
 
 
 def _resolve(target: str) -> tuple[Address, socket.AddressFamily]:
-    """Address of a `udp:HOST:PORT` target. Raises ValueError or OSError."""
+    """Address of a `udp:HOST:PORT` target. Raises ValueError or OSError.
+
+    A name's IPv4 address is preferred, for the C program knows no other: recorders listen there.
+    """
     host, colon, port = target[len(UDP) :].rpartition(":")
     if not colon or not host or not 1 <= integer(port) <= 65534:
         raise ValueError("expected udp:HOST:PORT with a port from 1 to 65534")
-    family, _, _, _, found = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
-    known = IPV6 if family == socket.AF_INET6 else IPV4
-    return socket_address(str(found[0]), int(port), known), known
+    found = {family: str(address[0]) for family, _, _, _, address in reversed(
+        socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM))}
+    family = IPV4 if IPV4 in found else IPV6
+    return socket_address(found[family], int(port), family), family

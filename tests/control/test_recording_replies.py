@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 from tests.control.conversation import Conversation, ConversationCase
 
@@ -152,6 +153,17 @@ class CopyTest(RecordingCase):
                 self.assertEqual(talk.say(f"C a {target} f"), expected)
                 self.assertEqual(talk.say("D a f"), "0")
                 self.assertEqual(talk.table.ports[socket.AF_INET].free, 4)
+
+    def test_names(self) -> None:
+        """Many hosts know `localhost` by its IPv6 address first, but recorders listen where the C program sends to."""
+        resolve = socket.getaddrinfo
+        for addresses, expected in ((("::1", "127.0.0.1"), "41002 127.0.0.1"), (("::1",), "41000 ::1")):
+            with self.subTest(addresses=addresses):
+                talk = self.talk()
+                talk.say("U a ... f")
+                found = [entry for address in addresses for entry in resolve(address, 3000, type=socket.SOCK_DGRAM)]
+                with mock.patch("socket.getaddrinfo", return_value=found):
+                    self.assertEqual(talk.say("Cp a udp:recorder.example:3000 f"), expected)
 
     def test_source_address(self) -> None:
         self.check_replies(self.prepared(), """
