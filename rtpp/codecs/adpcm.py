@@ -12,6 +12,7 @@ class BlockEncoder:
     """Interleaved samples to blocks of BLOCK_BYTES for each channel."""
 
     block_frames: ClassVar[int]
+    state = None  # each block starts afresh
 
     def __init__(self, channels: int) -> None:
         self._channels = channels

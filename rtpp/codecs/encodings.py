@@ -10,9 +10,10 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Optional
 
 from . import adpcm, g711, gsm, ima_adpcm, ms_adpcm, pcm
+from .guessing import Coder
 
 Encode = Callable[["array[int]"], bytes]
 Decode = Callable[[bytes], "array[int]"]
@@ -34,7 +35,7 @@ class Encoding:
     most_channels: how many channels the encoding can interleave.
     make_encoder: of (channels, big_endian).
     make_decoder: of (channels, big_endian, bytes in a block as the file's header tells).
-    independent_blocks: what a block becomes depends on no other block.
+    make_coder: for a number of channels what several processes can encode with, None where one is fast enough.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Encoding:
     most_channels: int
     make_encoder: Callable[[int, bool], Encode]
     make_decoder: Callable[[int, bool, int], Decode]
-    independent_blocks: bool = False
+    make_coder: Callable[[int], Optional[Coder]] = lambda _channels: None
 
     @property
     def is_plain(self) -> bool:
@@ -115,7 +116,7 @@ ENCODINGS = {
             2,
             lambda channels, _big: ms_adpcm.Encoder(channels).encode,
             lambda channels, _big, block: ms_adpcm.Decoder(channels, block).decode,
-            independent_blocks=True,
+            make_coder=ms_adpcm.Encoder,
         ),
         Encoding(
             "gsm610",
@@ -126,6 +127,7 @@ ENCODINGS = {
             1,
             lambda _channels, _big: gsm.block_encoder(),
             lambda _channels, _big, _block: gsm.block_decoder(),
+            make_coder=lambda _channels: gsm.slow_block_encoder(),
         ),
     )
 }

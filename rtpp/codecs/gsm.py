@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from array import array
 from itertools import accumulate
-from typing import Callable
+from typing import Callable, Optional
 
 from . import libgsm
 from .gsm_decoder import FrameDecoder
-from .gsm_encoder import FrameEncoder
+from .gsm_encoder import FrameEncoder, State
 from .gsm_tables import FRAME_BITS, FRAME_SAMPLES, PARAMETER_BITS
 
 FRAME_BYTES = 33
@@ -54,6 +54,11 @@ def block_decoder() -> Callable[[bytes], array[int]]:
     """65-byte blocks to samples, as BlockDecoder does."""
     library = libgsm.library()
     return libgsm.Coder(library, libgsm.WAV_FRAMES).decode if library else BlockDecoder().decode
+
+
+def slow_block_encoder() -> Optional[BlockEncoder]:
+    """Ours if it is the fastest, None if the library is there."""
+    return None if libgsm.library() else BlockEncoder()
 
 
 class Encoder:
@@ -98,6 +103,15 @@ class BlockEncoder:
 
     def __init__(self) -> None:
         self._frames = FrameEncoder()
+
+    @property
+    def state(self) -> State:
+        """All that it remembers."""
+        return self._frames.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._frames.state = state
 
     def encode(self, samples: array[int]) -> bytes:
         """A block for each 320 samples; a short last one is filled up with zeros."""

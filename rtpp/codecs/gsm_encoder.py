@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import mul
+from typing import NamedTuple
 
 from .gsm_tables import (
     BLOCK_MAXIMA,
@@ -46,19 +47,36 @@ _WEIGHTED = Lanes(SUBFRAME_SAMPLES + len(_WEIGHTS))
 _WEIGHTS_NUMBER = Lanes(len(_WEIGHTS)).join(_WEIGHTS)
 
 
-class FrameEncoder:
+class State(NamedTuple):
     """The coder's memory from frame to frame."""
 
+    # offset compensation and pre-emphasis
+    last_input: int = 0
+    offset: tuple[int, int] = (0, 0)
+    last_compensated: int = 0
+    # short term analysis
+    lattice: Sequence[int] = (0,) * 8
+    ratios: Sequence[int] = (0,) * 8
+    # the last 120 samples of the reconstructed short term residual
+    history: Sequence[int] = (0,) * _LONGEST_LAG
+
+
+class FrameEncoder:
+    """Frames one after another."""
+
     def __init__(self) -> None:
-        # offset compensation and pre-emphasis
-        self._last_input = 0
-        self._offset = (0, 0)
-        self._last_compensated = 0
-        # short term analysis
-        self._lattice = [0] * 8
-        self._ratios = [0] * 8
-        # the last 120 samples of the reconstructed short term residual
-        self._history = [0] * _LONGEST_LAG
+        self.state = State()
+
+    @property
+    def state(self) -> State:
+        """Of a coder that has been through the same."""
+        return State(self._last_input, self._offset, self._last_compensated, tuple(self._lattice),
+                     tuple(self._ratios), tuple(self._history))
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._last_input, self._offset, self._last_compensated, *lists = state
+        self._lattice, self._ratios, self._history = map(list, lists)
 
     def encode(self, samples: Sequence[int]) -> list[int]:
         """The parameters of one frame, in the order of transmission."""
