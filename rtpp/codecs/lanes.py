@@ -34,8 +34,10 @@ class Lanes:
         self._bias = ones << 15
         self._overflow_mask = ones * 0xFFFF0000
         self._last = 32 * (count - 1)
+        self._all = (1 << 32 * count) - 1
+        # by the number of bits that are shifted out: what is left of a lane, and of its sign
+        self._shifts = [(ones * (0xFFFFFFFF >> shift), ones << (31 - shift)) for shift in range(16)]
         self._signed = Struct(f"<{count}i")
-        self._unsigned = Struct(f"<{count}I")
 
     def join(self, values: Sequence[int]) -> int:
         """The integer of `count` numbers below 2**31 in magnitude."""
@@ -46,15 +48,32 @@ class Lanes:
         limbs = (number + self._signs ^ self._signs).to_bytes(4 * self.count, "little")
         return list(self._signed.unpack(limbs))
 
+    def cut(self, number: int, start: int) -> int:
+        """`count` numbers of a longer list, from the place `start` on."""
+        if start:
+            number = (number >> 32 * start - 1) + 1 >> 1  # rounded: the places before are more or less than nothing
+        return (number + self._signs & self._all) - self._signs
+
     def delay(self, number: int, first: int) -> tuple[int, int]:
         """The same list one place further, `first` before it, and the number that fell out at its end."""
         last = (number + self._bias >> self._last) - 32768
         return (number - (last << self._last) << 32) + first, last
 
+    def shift_right(self, number: int, shift: int) -> int:
+        """Each number divided by 2**shift, rounded down; `shift` is below 16."""
+        kept, sign = self._shifts[shift]
+        return (number + self._signs >> shift & kept) - sign
+
+    def fit(self, number: int) -> bool:
+        """Whether all numbers are 16 bits wide."""
+        return not number + self._bias & self._overflow_mask
+
+    def saturate(self, number: int) -> int:
+        """Each number saturated to 16 bits."""
+        return number if self.fit(number) else self.join(saturate_all(self.split(number)))
+
     def add_scaled(self, base: int, factor: int, other: int) -> int:
         """base + factor * other / 32768, the quotient rounded, the sum saturated; all are 16 bits wide."""
         quotients = factor * other + self._rounding >> 15 & self._quotient_mask
         total = base + quotients - self._quotient_bias
-        if total + self._bias & self._overflow_mask:
-            return self.join(saturate_all(self.split(total)))
-        return total
+        return self.saturate(total) if total + self._bias & self._overflow_mask else total
