@@ -55,7 +55,7 @@ class State(NamedTuple):
 
     # offset compensation and pre-emphasis
     last_input: int = 0
-    offset: tuple[int, int] = (0, 0)
+    offset: int = 0
     last_compensated: int = 0
     # short term analysis
     lattice: Sequence[int] = (0,) * 8
@@ -99,22 +99,18 @@ class FrameEncoder:
     def _preprocess(self, samples: Sequence[int]) -> int:
         """Offset compensation and pre-emphasis (sections 4.2.1 to 4.2.3), in lanes.
 
-        Offset compensation is a high pass filter whose memory of 31 bits decays by 32735/32768 a sample. It
-        is kept in two halves, and the decay is written as taking 33/32768 away, so that all numbers stay
-        below 2**30, where the interpreter is fastest.
+        Offset compensation is a high pass filter whose memory, in 1/32768, decays by 32735/32768 a sample.
         """
         rough = [self._last_input, *[sample >> 3 << 2 for sample in samples]]
-        high, low = self._offset
+        memory = self._offset
         compensated: list[int] = []
         append = compensated.append
         for old, new in zip(rough, rough[1:]):
-            decayed = low - 33 * high + (16384 - 33 * low >> 15)
-            high += new - old + (decayed >> 15)
-            low = decayed & 32767
-            append(high + (low >> 14))
+            memory += (new - old << 15) + (16384 - 33 * memory >> 15)
+            append(memory + 16384 >> 15)
         new = _FRAME.join(compensated)
         old = (new << 32) + self._last_compensated - (compensated[-1] << 32 * FRAME_SAMPLES)
-        self._last_input, self._offset, self._last_compensated = rough[-1], (high, low), compensated[-1]
+        self._last_input, self._offset, self._last_compensated = rough[-1], memory, compensated[-1]
         return _FRAME.add_scaled(new, -28180, old)
 
     def _analyse(self, signal: int, codes: list[int]) -> int:

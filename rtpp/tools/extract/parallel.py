@@ -22,7 +22,7 @@ from typing import Union
 from rtpp.codecs.guessing import Coder, Guess
 from rtpp.codecs.writer import Writer
 
-GROUP = 1 << 18  # samples that are encoded at once, about
+GROUP = 1 << 19  # samples that are encoded at once, about
 PIECE_BLOCKS = 4  # of a group, between looks at what a coder remembers
 WORTHWHILE = 1 << 20  # samples; children cost more than they bring for fewer
 
