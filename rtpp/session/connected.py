@@ -42,7 +42,8 @@ class ConnectedSocket:
     """What the relay loop serves in place of the stream. It is in one of two states, each a `handle`:
 
         take_one    every packet goes the way of all packets, `take`
-        pass_on     the stream is relayed plainly: a packet is sent on at once and measured later, in a *run*
+        pass_on     the stream is relayed plainly, or recorded besides: a packet is sent on at once and measured later,
+                    in a *run*
 
     A run is up to RUN packets of one source with plain headers. What measuring needs of them waits here, a few bytes
     each in one piece of memory, until the run is full or somebody looks: to touch what the stream, its latch, its
@@ -87,16 +88,31 @@ class ConnectedSocket:
         return self.stream.leg
 
     def begin_runs(self) -> None:
-        """If the stream is relayed plainly."""
+        """If packets are merely sent on."""
         stream = self.stream
-        peer, analyzer = stream.peer, stream.analyzer
+        peer = stream.peer
         destination = peer.destination
-        if stream.offloaded is None and stream.onward is None and destination is not None and analyzer is not None:
+        if stream.offloaded is None and stream.is_simple and destination is not None and stream.is_rtp:
             sendto = peer.sendto
             self.send = peer.send or (lambda data: sendto(data, destination))
+            if stream.witnesses:
+                self.send = self._show_first(self.send)
             self.handle = pass_on
             stream.offloaded = self
             self._follow_source()
+
+    def _show_first(self, send: Callable[[bytes], int]) -> Callable[[bytes], int]:
+        """Let the stream's witnesses see a packet of the run before it is sent."""
+        stream, remote = self.stream, self.remote
+        looks = [witness.see for witness in stream.witnesses]
+
+        def show_and_send(data: bytes) -> int:
+            now = self.times[-1]
+            for look in looks:
+                look(stream, data, remote, now)
+            return send(data)
+
+        return show_and_send
 
     def _follow_source(self) -> None:
         assert self.stream.analyzer is not None
@@ -143,6 +159,7 @@ class ConnectedSocket:
         """No runs, until one of the next packets finds the stream plainly relayed."""
         self.refresh()
         self.handle = take_one
+        self.send = self.socket.send  # no longer what leads back here
         self.stream.offloaded = None
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from rtpp.net.addresses import Address
 from rtpp.session.session import Session
-from rtpp.session.stream import Stream
+from rtpp.session.stream import Onlooker, Stream
 
 
-class _ForkedStream:
+class _ForkedStream(Onlooker):
     """Witness on a stream of the source session."""
 
     def __init__(self, target: Stream) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import socket
 from time import time
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
 from rtpp.session.session import Leg
-from rtpp.session.stream import Stream
+from rtpp.session.stream import Onlooker, Stream
 
 if TYPE_CHECKING:
     from rtpp.recording.spool import RecordingFile, Spool
@@ -26,7 +26,7 @@ SUFFIXES = {"caller": ".o", "callee": ".a"}
 UNKNOWN = {IPV4: ("0.0.0.0", 0), IPV6: ("::", 0)}
 
 
-class Sink(Protocol):
+class Sink(Onlooker):
     """Where the packets of one stream go.
 
     `needs_arrivals`: the stream must know when packets arrived.
@@ -34,11 +34,9 @@ class Sink(Protocol):
 
     needs_arrivals: ClassVar[bool]
 
-    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
-        """One packet; never blocks."""
-
     def close(self) -> None:
         """No more packets."""
+        raise NotImplementedError
 
 
 class SharedFile:
@@ -63,10 +61,10 @@ class SharedFile:
             self.spool.close(self.file)
 
 
-class FileSink:
+class FileSink(Sink):
     """Records a stream's packets as they arrive: from the party to our port."""
 
-    needs_arrivals: ClassVar[bool] = True
+    needs_arrivals = True
 
     def __init__(self, file: SharedFile) -> None:
         self._shared = file
@@ -120,10 +118,10 @@ def _local(stream: Stream, party: Address) -> Address:
     return host, stream.port
 
 
-class CopySink:
+class CopySink(Sink):
     """Sends a stream's packets to another host. Errors are ignored: the call matters more than its copy."""
 
-    needs_arrivals: ClassVar[bool] = False
+    needs_arrivals = False
 
     def __init__(self, bound: socket.socket, destination: Address, on_close: Callable[[], None]) -> None:
         """`on_close` is called when the socket is closed."""

@@ -58,14 +58,21 @@ class Witness(Protocol):
         """
 
 
+class Onlooker:
+    """A witness that lets every packet go on."""
+
+    def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
+        raise NotImplementedError
+
+
 class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
 
     __slots__ = ("_leg", "_log", "_send_twice", "analyzer", "arrivals", "connect_at", "connected", "destination",
                  "dropped", "first_time", "first_wall_time", "flushing", "gated", "handle", "ignored", "is_rtp",
-                 "last_time", "latch", "longest_interval", "offloaded", "onward", "peer", "port", "received",
-                 "recvfrom", "relayed", "resizer", "send", "send_errors", "sendto", "socket", "stats", "ttl",
-                 "witnesses")
+                 "is_simple", "last_time", "latch", "longest_interval", "offloaded", "onward", "peer", "port",
+                 "received", "recvfrom", "relayed", "resizer", "send", "send_errors", "sendto", "socket", "stats",
+                 "ttl", "witnesses")
 
     peer: Stream
 
@@ -90,6 +97,7 @@ class Stream:
         self.send: Optional[Callable[[bytes], int]] = None  # of the connected socket, while it leads to `destination`
         self.handle: Callable[[Stream, float], int] = discard
         self.onward: Optional[Callable[[bytes, Address, float], None]] = None
+        self.is_simple = True  # packets are sent on as they are, and at most looked at
         self.gated = False  # packets from this party are dropped after analysis
         self.witnesses: list[Witness] = []
         self.resizer: Optional[Resizer] = None
@@ -184,6 +192,9 @@ class Stream:
             self.onward = self._pass
         else:
             self.onward = None
+        self.is_simple = self.onward is None or not (
+            self.gated or self._send_twice or self.resizer is not None
+            or any(not isinstance(witness, Onlooker) for witness in self.witnesses))
 
     def choose_destination(self) -> None:
         """Decide where packets to the party go, after its address, our socket or a sister socket changed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -11,9 +12,12 @@ import unittest
 from pathlib import Path
 
 from rtpp.recording.formats import open_recording
-from rtpp.session.connected import SUPPORTED
-from rtpp.session.stream import CONNECT_AFTER
+from rtpp.session.connected import SUPPORTED, ConnectedSocket
+from rtpp.session.recording import FileSink
+from rtpp.session.session import Session
+from rtpp.session.stream import CONNECT_AFTER, Stream
 from tests.control.call import Call, eventually, rtp
+from tests.net.stamping import ensure_time_stamps
 
 
 def records(path: Path) -> list[tuple[str, int, bytes]]:
@@ -203,7 +207,37 @@ class RecordTest(CallCase):
                     self.assertEqual(call.say(f"R c{number} ft"), "0")
                 self.check_arrival(call, CONNECT_AFTER + 1)
 
-    def settle(self, call: Call) -> None:
+    def test_what_is_passed_on_in_runs_is_recorded_in_order(self) -> None:
+        """Begun, stopped and begun again while a settled stream goes on, with a packet in between that ends a run."""
+        call = self.call("-R")
+        stream = self.settle(call)
+        for first in (200, 400):
+            self.assertEqual(call.say("R c1 ft"), "0")
+            call.talk(70, first)
+            self.assertEqual(stream.offloaded, stream.connected, "packets are measured in runs")
+            call.caller.sendto(rtp(first + 70, 0xC), ("127.0.0.1", call.caller_port))
+            self.assertEqual(call.callee.recv(9000), rtp(first + 70, 0xC))
+            call.talk(5, first + 71)
+            self.assertEqual(call.say("N c1 ft"), "0")
+            call.talk(3, first + 80)
+        call.stop_spool()
+        expected = [rtp(400 + n, 0xC if n == 70 else 0xA) for n in range(76)]
+        self.assertEqual([payload for _, _, payload in records(self.directory / "rec/c1=ft.o.rtp")], expected)
+        before = 101  # of `settle`
+        self.assertEqual(call.say("Q c1 ft tt npkts_ina nrelayed"), f"{before + 158} {2 * (before + 158) - 2}")
+
+    def test_nothing_of_a_recorded_session_is_left_for_the_collector_of_cycles(self) -> None:
+        call = self.call("-R")
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.settle(call)
+        self.assertEqual(call.say("R c1 ft"), "0")
+        call.talk(3, 200)
+        self.assertEqual(call.say("D c1 ft"), "0")
+        self.assertFalse([each for each in gc.get_objects() if isinstance(each, (ConnectedSocket, Session, FileSink))])
+
+    def settle(self, call: Call) -> Stream:
         """Talk until the caller's stream has a connected socket."""
         (session,) = call.table.call(call.call_id)
         stream = session.caller.rtp
@@ -212,9 +246,11 @@ class RecordTest(CallCase):
             stream.latch.sync_due = 0.0  # the next packet is judged, as one packet each second is
         call.talk(1, CONNECT_AFTER)
         self.assertTrue(eventually(lambda: stream.connected is not None or not SUPPORTED))
+        return stream
 
     def check_arrival(self, call: Call, number: int) -> None:
         """The last record of the caller's file has the time at which a packet came that was not read at once."""
+        ensure_time_stamps(self)
         with call.table.lock:
             before = time.time()
             call.caller.sendto(rtp(number, 0xA), ("127.0.0.1", call.caller_port))

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from rtpp.net.arrival import Arrivals
+from tests.net.stamping import ensure_time_stamps
 
 PAUSE = 0.05  # seconds that a datagram waits to be read
 ROUNDING = 1e-6  # seconds
@@ -44,6 +45,7 @@ class ArrivalsTest(unittest.TestCase):
 
     @unittest.skipUnless(sys.platform == "linux", "only Linux is asked for times")
     def test_the_time_is_that_of_arrival(self) -> None:
+        ensure_time_stamps(self)
         sender, receiver = self.pair()
         arrivals = Arrivals()
         read = arrivals.reader(receiver)
