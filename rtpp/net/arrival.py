@@ -18,31 +18,29 @@ _SUPPORTED = sys.platform == "linux"
 _stamp = Struct("@ll")  # seconds, nanoseconds
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_stamp.size) if _SUPPORTED else 0
 
-Receive = Callable[[int], tuple[bytes, Any]]
-
 
 class Arrivals:
-    """`last` is when the datagram that one of the readers took last arrived, in seconds since 1970."""
+    """`last` is when the datagram that a reader took last arrived, in seconds since 1970, `source` where from."""
 
-    __slots__ = ("last",)
+    __slots__ = ("last", "source")
 
     def __init__(self) -> None:
         self.last = 0.0
+        self.source: Any = None
 
-    def reader(self, bound: socket.socket) -> Receive:
-        """Reads a socket as its recvfrom() does."""
+    def reader(self, bound: socket.socket) -> Callable[[int], bytes]:
+        """Reads a socket as its recv() does."""
         if _SUPPORTED:
             bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         recvmsg, unpack = bound.recvmsg, _stamp.unpack
 
-        def recvfrom(size: int) -> tuple[bytes, Any]:
-            data, ancillary, _, source = recvmsg(size, _ANCILLARY_BYTES)
-            for _, kind, stamp in ancillary:
-                if kind == _SO_TIMESTAMPNS:
-                    seconds, nanoseconds = unpack(stamp)
-                    self.last = seconds + nanoseconds * 1e-9
-                    return data, source
-            self.last = time()
-            return data, source
+        def recv(size: int) -> bytes:
+            data, ancillary, _, self.source = recvmsg(size, _ANCILLARY_BYTES)
+            if ancillary and ancillary[0][1] == _SO_TIMESTAMPNS:
+                seconds, nanoseconds = unpack(ancillary[0][2])
+                self.last = seconds + nanoseconds * 1e-9
+            else:
+                self.last = time()
+            return data
 
-        return recvfrom
+        return recv

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Callable, Protocol
 from rtpp.net.addresses import Address
 from rtpp.net.ports import connected_twin
 from rtpp.rtp.packet import PLAIN, RUN_PART
-from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Stream, accept, take
+from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Onlooker, Stream, accept, take
 
 if TYPE_CHECKING:
     from rtpp.session.offload import Offload
@@ -73,15 +73,8 @@ class ConnectedSocket:
 
     def choose_reader(self) -> None:
         """Read as the stream does."""
-        if self.stream.arrivals is None:
-            self.recv = self.socket.recv
-            return
-        recvfrom = self.stream.reader(self.socket)
-
-        def recv(size: int) -> bytes:
-            return recvfrom(size)[0]
-
-        self.recv = recv
+        arrivals = self.stream.arrivals
+        self.recv = self.socket.recv if arrivals is None else arrivals.reader(self.socket)
 
     @property
     def leg(self) -> Leg:
@@ -95,21 +88,18 @@ class ConnectedSocket:
         if stream.offloaded is None and stream.is_simple and destination is not None and stream.is_rtp:
             sendto = peer.sendto
             self.send = peer.send or (lambda data: sendto(data, destination))
-            if stream.witnesses:
-                self.send = self._show_first(self.send)
+            for witness in stream.witnesses:
+                assert isinstance(witness, Onlooker)  # or the stream would not be simple
+                self.send = self._show_first(witness.follow(stream, self.remote), self.send)
             self.handle = pass_on
             stream.offloaded = self
             self._follow_source()
 
-    def _show_first(self, send: Callable[[bytes], int]) -> Callable[[bytes], int]:
-        """Let the stream's witnesses see a packet of the run before it is sent."""
-        stream, remote = self.stream, self.remote
-        looks = [witness.see for witness in stream.witnesses]
+    def _show_first(self, look: Callable[[bytes, float], None], send: Callable[[bytes], int]) -> Callable[[bytes], int]:
+        """Let a witness see a packet of the run before it is sent."""
 
         def show_and_send(data: bytes) -> int:
-            now = self.times[-1]
-            for look in looks:
-                look(stream, data, remote, now)
+            look(data, self.times[-1])
             return send(data)
 
         return show_and_send

@@ -78,7 +78,17 @@ class FileSink(Sink):
         if source != self._source or stream.port != self._port:
             self._source, self._port = source, stream.port
             self._addresses = self._prepare(source, _local(stream, source), stream)
-        self._append((_wall_time(stream), data, self._addresses))
+        self._append(data, self._addresses, _wall_time(stream))
+
+    def follow(self, stream: Stream, source: Address) -> Callable[[bytes, float], None]:
+        append, addresses = self._append, self._prepare(source, _local(stream, source), stream)
+        arrivals = stream.arrivals
+        assert arrivals is not None  # LegRecording saw to it
+
+        def keep(data: bytes, now: float) -> None:
+            append(data, addresses, arrivals.last)
+
+        return keep
 
     def _prepare(self, source: Address, destination: Address, stream: Stream) -> Any:
         return self._shared.file.prepare(source, destination, stream.leg.address.family)
@@ -97,7 +107,7 @@ class OutgoingSink(FileSink):
         if destination is None or (":" in destination[0]) != (":" in unknown[0]):
             destination = unknown
         source = _local(peer, destination) if peer.socket is not None else unknown
-        self._append((_wall_time(stream), data, self._prepare(source, destination, peer)))
+        self._append(data, self._prepare(source, destination, peer), _wall_time(stream))
 
 
 def _wall_time(stream: Stream) -> float:

@@ -25,7 +25,7 @@ from weakref import ref
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import IPV6, Address, is_local
-from rtpp.net.arrival import Arrivals, Receive
+from rtpp.net.arrival import Arrivals
 from rtpp.net.ports import set_tos
 from rtpp.rtp.analyzer import Analyzer
 from rtpp.rtp.analyzer import Outcome as Analysis
@@ -64,6 +64,10 @@ class Onlooker:
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         raise NotImplementedError
 
+    def follow(self, stream: Stream, source: Address) -> Callable[[bytes, float], None]:
+        """What sees the packets of runs, which are all from one source: given a packet and the time."""
+        return lambda data, now: self.see(stream, data, source, now)
+
 
 class Stream:
     """RTP or RTCP of one leg. Times are monotonic seconds unless they are called wall time."""
@@ -87,7 +91,7 @@ class Stream:
         self.analyzer = Analyzer() if is_rtp else None
         self.socket: Optional[socket.socket] = None
         self.port = 0
-        self.recvfrom: Receive
+        self.recvfrom: Callable[[int], tuple[bytes, Any]]
         self.arrivals: Optional[Arrivals] = None  # when packets arrive, if somebody wants to know
         self.sendto: Callable[[bytes, Any], int]
         self.destination: Optional[Address] = None  # where packets to the party go; None: they are dropped
@@ -132,18 +136,23 @@ class Stream:
         """Use a bound socket; the one used before is closed by its owner."""
         self.socket = bound
         self.port = port
-        self.recvfrom = self.reader(bound)
         self.sendto = bound.sendto
+        self._choose_reader()
 
-    def reader(self, bound: socket.socket) -> Receive:
-        """What reads packets from a socket of this stream."""
-        return bound.recvfrom if self.arrivals is None else self.arrivals.reader(bound)
+    def _choose_reader(self) -> None:
+        bound, arrivals = self.socket, self.arrivals
+        if bound is None:
+            return
+        if arrivals is None:
+            self.recvfrom = bound.recvfrom
+            return
+        recv = arrivals.reader(bound)
+        self.recvfrom = lambda size: (recv(size), arrivals.source)
 
     def note_arrivals(self, wanted: bool) -> None:
         """Keep `arrivals`, or no longer: reading costs half as much again."""
         self.arrivals = Arrivals() if wanted else None
-        if self.socket is not None:
-            self.recvfrom = self.reader(self.socket)
+        self._choose_reader()
         if self.connected is not None:
             self.connected.choose_reader()
 
