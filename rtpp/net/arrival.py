@@ -44,3 +44,8 @@ class Arrivals:
             return data
 
         return recv
+
+    def reader_from(self, bound: socket.socket) -> Callable[[int], tuple[bytes, Any]]:
+        """Reads a socket as its recvfrom() does."""
+        recv = self.reader(bound)
+        return lambda size: (recv(size), self.source)

@@ -136,23 +136,18 @@ class Stream:
         """Use a bound socket; the one used before is closed by its owner."""
         self.socket = bound
         self.port = port
+        self.recvfrom = self.reader(bound)
         self.sendto = bound.sendto
-        self._choose_reader()
 
-    def _choose_reader(self) -> None:
-        bound, arrivals = self.socket, self.arrivals
-        if bound is None:
-            return
-        if arrivals is None:
-            self.recvfrom = bound.recvfrom
-            return
-        recv = arrivals.reader(bound)
-        self.recvfrom = lambda size: (recv(size), arrivals.source)
+    def reader(self, bound: socket.socket) -> Callable[[int], tuple[bytes, Any]]:
+        """What reads packets from a socket of this stream."""
+        return bound.recvfrom if self.arrivals is None else self.arrivals.reader_from(bound)
 
     def note_arrivals(self, wanted: bool) -> None:
         """Keep `arrivals`, or no longer: reading costs half as much again."""
         self.arrivals = Arrivals() if wanted else None
-        self._choose_reader()
+        if self.socket is not None:
+            self.recvfrom = self.reader(self.socket)
         if self.connected is not None:
             self.connected.choose_reader()
 
