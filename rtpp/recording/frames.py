@@ -55,15 +55,18 @@ class Flow:
         self.ethernet = _ethernet_address(packed_destination) + _ethernet_address(packed_source) + ethernet_type
         self._lengths: dict[int, Headers] = {}
 
-    def frame(self, payload: bytes, identification: int) -> bytes:
-        """An Ethernet frame with `payload`, at most 65507 bytes. `identification` counts IPv4 packets: any number."""
+    def headers(self, payload: bytes, identification: int) -> bytes:
+        """What stands before `payload`, at most 65507 bytes, in an Ethernet frame.
+
+        `identification` counts IPv4 packets: any number.
+        """
         start, end, ip_sum, udp_sum = self._lengths.get(len(payload)) or self._headers(len(payload))
         udp_checksum = _ONES - (int.from_bytes(payload, "little") + udp_sum) % _ONES  # never 0, which means "none"
         if not ip_sum:
-            return start + end + udp_checksum.to_bytes(2, "little") + payload
+            return start + end + udp_checksum.to_bytes(2, "little")
         swapped = (identification & 0xFF) << 8 | identification >> 8 & 0xFF
         ip_checksum = -(ip_sum + swapped) % _ONES
-        return _pack_ipv4(start, swapped, _IPV4_MIDDLE, ip_checksum, end, udp_checksum) + payload
+        return _pack_ipv4(start, swapped, _IPV4_MIDDLE, ip_checksum, end, udp_checksum)
 
     def _headers(self, payload_length: int) -> Headers:
         udp_length = (payload_length + 8).to_bytes(2, "big")

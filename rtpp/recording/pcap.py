@@ -30,10 +30,10 @@ _record_header = Struct("<IIII").pack
 
 def assemble(flow: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
     """One record. `wall` is the time of arrival in seconds since 1970; the next of `numbers` identifies it in IPv4."""
-    frame = flow.frame(payload, next(numbers) if flow.is_ipv4 else 0)
-    microseconds = round(wall * 1_000_000)
-    size = len(frame)
-    return _record_header(microseconds // 1_000_000, microseconds % 1_000_000, size, size) + frame
+    headers = flow.headers(payload, next(numbers) if flow.is_ipv4 else 0)
+    seconds, microseconds = divmod(int(wall * 1_000_000 + 0.5), 1_000_000)
+    size = len(headers) + len(payload)
+    return _record_header(seconds, microseconds, size, size) + headers + payload
 
 
 class PcapReader:
