@@ -20,6 +20,7 @@ from operator import sub
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from rtpp.net.addresses import Address
+from rtpp.net.arrival import Round
 from rtpp.net.ports import connected_twin
 from rtpp.rtp.packet import PLAIN, RUN_PART
 from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Onlooker, Stream, accept, take
@@ -190,6 +191,10 @@ def pass_on(connected: ConnectedSocket, now: float) -> int:
 class Poller(Protocol):
     """The relay loop."""
 
+    @property
+    def round(self) -> Round:
+        """The present one."""
+
     def add(self, bound: socket.socket, watched: Any) -> None:
         """Serve a socket."""
 
@@ -202,6 +207,7 @@ class Connector:
 
     def __init__(self, poller: Poller, schedule: Schedule, offload: Offload, last_descriptor: int) -> None:
         """`last_descriptor` is the highest that a connected socket may have."""
+        self.round = poller.round
         self._poller = poller
         self._schedule = schedule
         self._offload = offload
