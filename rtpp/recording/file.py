@@ -1,6 +1,6 @@
 """One file being recorded: the queue that the relay fills, and what writes it to the disk.
 
-The relay's side is `append`: a record is laid out while its packet is in the processor's caches, which costs a third of
+The relay's side is `appender`: a record is laid out while its packet is in the processor's caches, which costs a third of
 doing it later, and appended to a list, after a look at how much waits. The spool's side takes a batch from the front of
 the list; both are single operations of the interpreter, so no lock is needed between them. Batches are large: each
 write lets the relay loop's thread in and waits for it again, which costs more than the write.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any
+from typing import Any, Callable
 
 from rtpp.log import CallLog
 from rtpp.net.addresses import Address
@@ -46,7 +46,7 @@ class Budget:
 
 
 class RecordingFile:
-    """`prepare` and `append` belong to the relay, the rest to the spool's thread."""
+    """`prepare` and `appender` belong to the relay, the rest to the spool's thread."""
 
     def __init__(self, path: bytes, final_path: bytes, layout: Format, log: CallLog, budget: Budget,
                  now: float) -> None:
@@ -59,7 +59,6 @@ class RecordingFile:
         self.due = now + WRITE_INTERVAL
         self.lost = 0
         self._layout = layout
-        self._assemble = layout.assemble
         self._budget = budget
         self._queue: list[bytes] = []
         self._unwritten = layout.file_header
@@ -78,22 +77,26 @@ class RecordingFile:
     # -- the relay's side ------------------------------------------------------------------------
 
     def prepare(self, source: Address, destination: Address, family: int) -> Any:
-        """What packets between two addresses share, for `append`. Raises OSError when they cannot be recorded."""
+        """What packets between two addresses share, for `appender`. Raises OSError when they cannot be recorded."""
         return self._layout.prepare(source, destination, family)
 
-    def append(self, payload: bytes, addresses: Any, wall: float) -> None:
-        """Queue a packet; never blocks. Called under the table lock.
+    def appender(self, addresses: Any) -> Callable[[bytes, float], None]:
+        """What queues packets between two addresses: given one and the time of its arrival, seconds since 1970.
 
-        `addresses` is what `prepare` made of them, `wall` the time of arrival in seconds since 1970.
+        `addresses` is what `prepare` made of them. It never blocks; call it under the table lock.
         """
-        budget = self._budget
-        queue = self._queue
-        if budget.accepted - budget.freed > MAX_QUEUED or len(queue) >= MAX_FILE_PACKETS:
-            self.lose()
-            return
-        record = self._assemble(addresses, payload, wall, _identification)
-        budget.accepted += len(record) + RECORD_OVERHEAD
-        queue.append(record)
+        budget, queue, assemble = self._budget, self._queue, self._layout.assemble
+        enqueue = queue.append
+
+        def append(payload: bytes, wall: float) -> None:
+            if budget.accepted - budget.freed > MAX_QUEUED or len(queue) >= MAX_FILE_PACKETS:
+                self.lose()
+                return
+            record = assemble(addresses, payload, wall, _identification)
+            budget.accepted += len(record) + RECORD_OVERHEAD
+            enqueue(record)
+
+        return append
 
     def lose(self) -> None:
         """A packet cannot be recorded."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 from time import time
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
+from typing import TYPE_CHECKING, Callable, ClassVar, Optional
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
 from rtpp.session.session import Leg
@@ -68,30 +68,25 @@ class FileSink(Sink):
 
     def __init__(self, file: SharedFile) -> None:
         self._shared = file
-        self._append = file.file.append
         self._source: Optional[Address] = None  # the ends of the packet before this one
         self._port = 0
-        self._addresses: Any = None  # of a packet, as the file's format has them
+        self._append: Callable[[bytes, float], None]  # for packets between them
         file.join()
 
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         if source != self._source or stream.port != self._port:
             self._source, self._port = source, stream.port
-            self._addresses = self._prepare(source, _local(stream, source), stream)
-        self._append(data, self._addresses, _wall_time(stream))
+            self._append = self._appender(source, _local(stream, source), stream)
+        self._append(data, _wall_time(stream))
 
     def follow(self, stream: Stream, source: Address) -> Callable[[bytes, float], None]:
-        append, addresses = self._append, self._prepare(source, _local(stream, source), stream)
-        arrivals = stream.arrivals
+        append, arrivals = self._appender(source, _local(stream, source), stream), stream.arrivals
         assert arrivals is not None  # LegRecording saw to it
+        return lambda data, now: append(data, arrivals.last)
 
-        def keep(data: bytes, now: float) -> None:
-            append(data, addresses, arrivals.last)
-
-        return keep
-
-    def _prepare(self, source: Address, destination: Address, stream: Stream) -> Any:
-        return self._shared.file.prepare(source, destination, stream.leg.address.family)
+    def _appender(self, source: Address, destination: Address, stream: Stream) -> Callable[[bytes, float], None]:
+        file = self._shared.file
+        return file.appender(file.prepare(source, destination, stream.leg.address.family))
 
     def close(self) -> None:
         self._shared.leave()
@@ -107,7 +102,7 @@ class OutgoingSink(FileSink):
         if destination is None or (":" in destination[0]) != (":" in unknown[0]):
             destination = unknown
         source = _local(peer, destination) if peer.socket is not None else unknown
-        self._append(data, self._prepare(source, destination, peer), _wall_time(stream))
+        self._appender(source, destination, peer)(data, _wall_time(stream))
 
 
 def _wall_time(stream: Stream) -> float:

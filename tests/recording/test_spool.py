@@ -29,7 +29,7 @@ def payload(number: int, size: int = 100) -> bytes:
 
 def append(file: RecordingFile, number: int, size: int = 100) -> None:
     addresses = file.prepare(ALICE, PROXY, socket.AF_INET)
-    file.append(payload(number, size), addresses, 1_000_000.0 + number)
+    file.appender(addresses)(payload(number, size), 1_000_000.0 + number)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
