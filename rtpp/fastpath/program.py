@@ -92,7 +92,7 @@ def _match_ipv4(code: Assembler, table: int, slots: int) -> None:
     _check_header(code)
     code.load(2, R0, R7, 20)
     code.jump("&", R0, FRAGMENT, "up from IPv4")
-    _check_length(code, IPV4_UDP, 16, 20)
+    _check_length(code, IPV4_UDP, 16, 20, "up from IPv4")
     _gather(code, IPV4_UDP)
     code.load(2, R0, R7, IPV4_UDP + 6)
     code.jump("!=", R0, 0, "has checksum")
@@ -116,7 +116,7 @@ def _match_ipv6(code: Assembler, table: int, slots: int) -> None:
         _compare(code, 8, 38 + half, "local", half)
         _compare(code, 8, 22 + half, "remote", half)
     _compare_port(code, IPV6_UDP)
-    _check_length(code, IPV6_UDP, 18, 0)
+    _check_length(code, IPV6_UDP, 18, 0, "up from IPv6")
     _gather(code, IPV6_UDP)
     code.load(2, R0, R7, IPV6_UDP + 6)
     code.jump("==", R0, 0, "next")  # a checksum is mandatory
@@ -208,15 +208,15 @@ def _check_header(code: Assembler) -> None:
     code.jump("!=", R0, 0xFFFF, "next")
 
 
-def _check_length(code: Assembler, udp: int, ip_length: int, ip_header: int) -> None:
+def _check_length(code: Assembler, udp: int, ip_length: int, ip_header: int, odd: str) -> None:
     """The UDP length is what the IP header says, and there is as much; remembered on the stack, as is where the UDP
-    header is."""
+    header is. A shorter datagram is one all the same, for the stack."""
     code.load(2, R1, R7, udp + 4)
     code.network_order(R1, 16)
     code.load(2, R2, R7, ip_length)
     code.network_order(R2, 16)
     code.sub(R2, ip_header)
-    code.jump("!=", R1, R2, "next")
+    code.jump("!=", R1, R2, odd)
     code.jump("<", R1, 8, "next")
     code.load(4, R0, R6, LENGTH)
     code.sub(R0, udp)
@@ -312,6 +312,10 @@ def _send(code: Assembler) -> None:
 
 def _pass_on(code: Assembler) -> None:
     """To the socket, remembering what it looked like; or on its way, as nothing of ours."""
+    code.label("up from IPv6")
+    code.add(R7, IPV6_UDP)
+    _count(code, "seen")
+    code.goto("up")
     code.label("up from IPv4")
     code.add(R7, IPV4_UDP)
     _count(code, "seen")

@@ -27,6 +27,7 @@ from rtpp.fastpath.layout import (
     COUNTERS,
     DEADLINE,
     FIELDS,
+    FIGURES,
     OFFSETS,
     OUT_IPV6,
     PORTS,
@@ -84,6 +85,7 @@ class Slot:
         self.way = way
         self.is_armed = False
         self._base = number * SLOT_SIZE
+        self._figures_at = self._base + OFFSETS["forwarded"]
 
     @property
     def priority(self) -> int:
@@ -96,6 +98,11 @@ class Slot:
         view, shift = (self._quads, 3) if code == "Q" else (self._words, 2)
         value: int = view[(self._base + offset) >> shift]
         return value
+
+    def figures(self) -> tuple[int, int, int]:
+        """Packets forwarded since the slot was opened, time of the last, longest interval; while they change."""
+        forwarded, _, last, interval = FIGURES.unpack_from(self._memory, self._figures_at)
+        return forwarded, last, interval
 
     def put(self, name: str, value: int) -> None:
         """By one aligned store."""
@@ -180,11 +187,14 @@ class Slots:
         self._cells = memoryview(self._table_memory).cast("I")[CELLS // 4 : TABLE_SIZE // 4]
         self._free = list(range(count - 1, 0, -1))
         self._resting: deque[tuple[float, int]] = deque()  # until when, and which
-        self.open_slots: dict[int, Slot] = {}
 
     @staticmethod
     def _cell(address: PackedAddress) -> int:
         return (len(address[0]) == 16) * PORTS + socket.htons(address[1])
+
+    @property
+    def is_full(self) -> bool:
+        return not self._free
 
     def open(self, flow: Flow, way: Way) -> Optional[Slot]:
         """None when all are in use, or the port has one."""
@@ -198,14 +208,12 @@ class Slots:
         slot.clear()
         slot.write_flow()
         slot.write_way()
-        self.open_slots[slot.number] = slot
         self._cells[cell] = slot.number
         return slot
 
     def close(self, slot: Slot) -> None:
         """After `take`."""
         self._cells[slot.cell] = 0
-        del self.open_slots[slot.number]
         self._resting.append((self._clock() + REST, slot.number))
 
     def extend_deadline(self, until: int) -> None:
