@@ -161,10 +161,13 @@ class NetworkTest(HostsTest):
                     callee = self.socket(self.hosts.proxy, TO_CALLEE)
                 to_callee = int(proxy.say(f"Uies call {CALLER} {caller.getsockname()[1]} from").split()[0])
                 to_caller = int(proxy.say(f"Leis call {TO_CALLEE} {callee.getsockname()[1]} from to").split()[0])
-                self.talk((caller, (TO_CALLER, to_caller), callee, (TO_CALLEE, to_callee)), range(100))
+                call = (caller, (TO_CALLER, to_caller), callee, (TO_CALLEE, to_callee))
+                packet = self.settle(proxy, call, streams=fast)
+                wait_for(lambda wanted=2 - fast: self.connected_sockets() == wanted, "connected sockets")
+                packet = self.settle(proxy, call, packet, streams=fast)
+                self.talk(call, range(packet, packet + 100))
                 self.assertEqual(proxy.fast, fast)
-                self.assertEqual(self.connected_sockets(), 2 - fast)
-                self.assertEqual(proxy.say("Q call from to rtpa_nrcvd rtpa_nlost"), "100 0")
+                self.assertEqual(proxy.say("Q call from to rtpa_nrcvd rtpa_nlost"), f"{packet + 100} 0")
                 self.assertEqual(proxy.stop(), 0)
 
     def connected_sockets(self) -> int:

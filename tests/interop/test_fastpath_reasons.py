@@ -73,7 +73,8 @@ class ReasonsTest(HostsTest):
             listener.listen()
             proxy = self.start("-n", f"unix:{folder}/notify", "--dso", "catch_dtmf")
             call = self.call(proxy, after=f" unix:{folder}/notify session && M3:1 digits")
-            self.talk(call, range(100))
+            packet = self.settle(proxy, call, streams=1)
+            self.talk(call, range(packet, packet + 300))
             self.assertEqual(proxy.fast, 1)
             self.assertEqual(proxy.stop(), 0)
 

@@ -70,7 +70,7 @@ class Hosts:
     @staticmethod
     def wire(host: str, device: str) -> socket.socket:
         """A socket for whole Ethernet frames on a device of a host."""
-        with _inside(host):
+        with inside(f"/var/run/netns/{host}"):
             made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         made.bind((device, 0))
         return made
