@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 VENV = .venv
-FASTPATH_TESTS = differential kamailio sipp sippy tshark
+FASTPATH_TESTS = differential kamailio sipp sippy
 
 MAN = $(PREFIX)/share/man
 UNITS ?= $(PREFIX)/lib/systemd/system
@@ -72,10 +72,12 @@ interop:
 	tests/interop/install.sh
 	$(VENV)/bin/python -m tests -j 1 tests/interop
 
-# Calls through SIP servers, and the comparison with the C engine, once more with all that can be relayed in the kernel.
+# The whole program, calls through SIP servers, and the comparison with the C engine, once more with all that can be
+# relayed in the kernel relayed there, from each stream's first packets on.
 interop-fastpath:
 	tests/interop/install.sh
-	RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 $(FASTPATH_TESTS:%=tests/interop/test_%.py)
+	RTPPROXY_PROGRAM=tests/interop/rig/eager.py RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 \
+		tests/daemon $(FASTPATH_TESTS:%=tests/interop/test_%.py)
 
 bench:
 	$(PYTHON) -m bench $(BENCH)

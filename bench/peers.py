@@ -57,6 +57,10 @@ class Peer:
     settle_seconds = 0.0  # how long media must flow until it is at its best,
     settle_packets = 0  # and how many on each stream
 
+    def is_settled(self, relay: RunningPeer, streams: int) -> bool:
+        """Whether media has flown long enough for so many streams."""
+        return True
+
     @contextmanager
     def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:
         """Start it on a core, stop it in the end. Raises RuntimeError if it does not start."""
@@ -67,7 +71,7 @@ class OurProxy(Peer):
     """This project, on one Python interpreter."""
 
     sets_up = True
-    settle_packets = 200  # after a hundred a stream gets a connected socket: two seconds of a call
+    settle_packets = 120  # after a hundred a stream gets a connected socket: two seconds of a call
 
     def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
         """`python` is the interpreter, a path or a command."""
@@ -99,7 +103,7 @@ class FastPath(OurProxy):
     """This project with its relay in the kernel."""
 
     sets_up = False  # as it is without
-    settle_seconds = 11.0  # for 10 s after a command a stream may be taken over, and stays in user space
+    settle_seconds = 2.0  # a stream is asked whether it has settled once a second
 
     def __init__(self, python: str, network: Network) -> None:
         super().__init__(python)
@@ -107,6 +111,12 @@ class FastPath(OurProxy):
         if not self.missing and not isinstance(network, Namespaces):
             self.missing = "the fast path needs network namespaces"
         self._options = ["--fastpath", "on"]
+
+    def is_settled(self, relay: RunningPeer, streams: int) -> bool:
+        """They are in the kernel, all but those that are here for a moment, to bring their figures up to date."""
+        assert isinstance(relay, RunningProxy)
+        assert isinstance(relay.controller, Controller)
+        return int(relay.controller.ask("G nstrms_fastpath")) >= 0.9 * streams
 
 
 class EngineWheel(Peer):

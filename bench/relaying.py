@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Callable, Optional
 
 from bench.cpu import Cores
@@ -16,8 +17,11 @@ from bench.svg import BarChart, LineChart
 from bench.tables import ABSENT, Figures, Table, number, quiet, ratio
 
 LOST_PERCENT = 0.1  # less than that is next to nothing
-WARM_RATE, WARM_SECONDS = 20_000, 1.0  # before anything is measured: compilers, caches, the clock of the core
+WARM_RATE, WARM_SECONDS = 40_000, 1.0  # before anything is measured: compilers, caches, the clock of the core
+WARM_UPS = 4  # at most
+OVERLOADED_PERCENT = 1.0  # lost: what a relay took for the rest means little
 FIRST_GUESS = 60_000  # packets/s
+HOLLOW = f"hollow: overloaded, more than {OVERLOADED_PERCENT:g} % lost"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Round:
     loads: dict[tuple[int, int], LoadResult] = field(default_factory=dict)  # by rate and number of calls
     best: dict[int, float] = field(default_factory=dict)  # highest rate, by number of calls
     limited: bool = False  # by the generator, in the search
+    settled: bool = True
 
 
 Runs = dict[Peer, list[Round]]
@@ -59,7 +64,11 @@ def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, pla
             return False
 
         settled = peer.settle_packets * 2 * len(targets) / WARM_RATE  # seconds
-        load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds, settled), relay.pid)
+        for attempt in range(WARM_UPS):
+            load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds, 0 if attempt else settled), relay.pid)
+            made.settled = peer.is_settled(relay, 2 * len(targets))
+            if made.settled:
+                break
         for count in plan.calls:
             for rate in plan.rates:
                 made.loads[rate, count] = load.run(targets[:count], rate, plan.seconds, relay.pid)
@@ -73,6 +82,10 @@ def tables(runs: Runs, reference: Peer, plan: Plan) -> list[Table]:
     """Medians over the rounds. A ratio is the median of those of the rounds, because in a round the machine is about
     as fast for one peer as for the other."""
     made = [_best_table(runs, reference, plan)]
+    unsettled = [f"{peer.name} in {count} of {len(rounds)} rounds" for peer, rounds in runs.items()
+                 if (count := sum(not each.settled for each in rounds))]
+    if unsettled:
+        made[0].note += f" Not all streams had settled, so the figures are too high: {', '.join(unsettled)}."
     for rate in plan.rates:
         made += [_cpu_table("the relay's process", lambda r: r.process_us, runs, reference, rate, plan),
                  _cpu_table("the relay's core, the kernel's work included", lambda r: r.core_us, runs, reference, rate,
@@ -86,17 +99,20 @@ def charts(runs: Runs, plan: Plan) -> dict[str, str]:
     made = {}
     for rate in plan.rates:
         thousands = f"{rate // 1000}k"
-        cpu = LineChart(f"CPU per packet at {rate:,} packets/s", "calls", "us of the relay's core")
-        latency = LineChart(f"Latency at {rate:,} packets/s, 99th percentile", "calls", "us", logarithmic=True)
+        cpu = LineChart(f"CPU per packet at {rate:,} packets/s", "calls", "us of the relay's core", hollow=HOLLOW)
+        latency = LineChart(f"Latency at {rate:,} packets/s, 99th percentile", "calls", "us", logarithmic=True,
+                            hollow=HOLLOW)
         for peer, rounds in runs.items():
-            for chart, value in ((cpu, _core_or_process), (latency, lambda r: r.p99)):
+            for chart, value in ((cpu, _core_or_process), (latency, lambda r: r.p99 if r.received else None)):
                 figures = [(count, _figures(rounds, rate, count, value)) for count in plan.calls]
-                chart.add(peer.name, figures)
+                overloaded = [count for count in plan.calls if _is_overloaded(rounds, rate, count)]
+                chart.add(peer.name, figures, overloaded)
         made |= {f"cpu-{thousands}": cpu.svg(), f"latency-{thousands}": latency.svg()}
-    best = BarChart(f"Packets/s with less than {LOST_PERCENT} % lost")
-    for peer, rounds in runs.items():
-        for count in plan.search_calls:
-            best.add(f"{peer.name}, {count:,} calls", [each.best[count] for each in rounds])
+    best = BarChart(f"Packets/s with less than {LOST_PERCENT} % lost; lighter: the generator was the limit")
+    for count in plan.search_calls:
+        for colour, (peer, rounds) in enumerate(runs.items()):
+            best.add(f"{peer.name}, {count:,} calls", [each.best[count] for each in rounds], colour,
+                     all(each.limited for each in rounds))
     return {**made, "packets": best.svg()}
 
 
@@ -108,6 +124,10 @@ def _figures(rounds: Sequence[Round], rate: int, count: int, value: Callable[[Lo
     """One of each round, None where it was disturbed."""
     results = [each.loads[rate, count] for each in rounds]
     return quiet([value(result) for result in results], [result.disturbed for result in results])
+
+
+def _is_overloaded(rounds: Sequence[Round], rate: int, count: int) -> bool:
+    return median(each.loads[rate, count].lost_percent for each in rounds) > OVERLOADED_PERCENT
 
 
 def _columns(plan: Plan) -> list[str]:
@@ -122,9 +142,13 @@ def _cpu_table(whose: str, value: Callable[[LoadResult], Optional[float]], runs:
         for count in plan.calls:
             own = _figures(rounds, rate, count, value)
             times = ratio(own, _figures(runs.get(reference, []), rate, count, value), 2)
-            cells.append(number(own, 1) + (f" ({times})" if times != ABSENT else ""))
+            mark = "*" if _is_overloaded(rounds, rate, count) and number(own, 1) != ABSENT else ""
+            cells.append(number(own, 1) + (f" ({times})" if times != ABSENT else "") + mark)
         if set(cells) != {ABSENT}:
             table.add(peer.name, *cells)
+            if any(cell.endswith("*") for cell in cells):
+                table.note = (f"*: overloaded, more than {OVERLOADED_PERCENT:g} % lost. It drops what it has worked "
+                              "for, and the figure means little.")
     return table
 
 
@@ -146,7 +170,9 @@ def _latency_table(runs: Runs, rate: int, plan: Plan) -> Table:
     return table
 
 
-_latencies: Sequence[Callable[[LoadResult], float]] = (lambda r: r.p50, lambda r: r.p99, lambda r: r.max)
+_latencies: Sequence[Callable[[LoadResult], Optional[float]]] = (
+    lambda r: r.p50 if r.received else None, lambda r: r.p99 if r.received else None,
+    lambda r: r.max if r.received else None)
 
 
 def _loss_table(runs: Runs, rate: int, plan: Plan) -> Table:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from statistics import median
+from typing import NamedTuple
 
 from bench.tables import Figures
 
@@ -14,25 +15,39 @@ WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 50  # margins
 LEGEND = 20  # pixels of height for each name
 BAR = 26
+ASIDE = 5  # pixels between points of several names at one position
+
+
+class Point(NamedTuple):
+    """What is known at a position."""
+
+    x: int
+    middle: float
+    lowest: float
+    highest: float
+    doubtful: bool
 
 
 class LineChart:
-    """Median lines of several names over positions, which stand at equal distances."""
+    """Median lines of several names over positions, which stand at equal distances, with the range of the figures."""
 
-    def __init__(self, title: str, across: str, up: str, logarithmic: bool = False) -> None:
+    def __init__(self, title: str, across: str, up: str, logarithmic: bool = False, hollow: str = "") -> None:
+        """`hollow` is what is wrong with points that are in doubt."""
         self._title, self._across, self._up, self._logarithmic = title, across, up, logarithmic
-        self._series: list[tuple[str, list[tuple[int, float]]]] = []
+        self._hollow = hollow
+        self._series: list[tuple[str, list[Point]]] = []
 
-    def add(self, name: str, points: Sequence[tuple[int, Figures]]) -> None:
+    def add(self, name: str, points: Sequence[tuple[int, Figures]], doubtful: Collection[int] = ()) -> None:
         """The figures of each position, of which the median is drawn."""
-        known = [(x, median(values)) for x, figures in points if (values := _known(figures))]
-        known = [(x, y) for x, y in known if y > 0 or not self._logarithmic]
+        known = [Point(x, median(values), min(values), max(values), x in doubtful)
+                 for x, figures in points if (values := _known(figures))]
+        known = [point for point in known if point.lowest > 0 or not self._logarithmic]
         if known:
             self._series.append((name, known))
 
     def svg(self) -> str:
-        xs = sorted({x for _, points in self._series for x, _ in points})
-        ys = [y for _, points in self._series for _, y in points]
+        xs = sorted({point.x for _, points in self._series for point in points})
+        ys = [y for _, points in self._series for point in points for y in (point.lowest, point.highest)]
         ticks = _powers(ys) if self._logarithmic else _round_steps(max(ys, default=1))
         parts = [_text(WIDTH / 2, 22, self._title, "middle", 15),
                  _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, self._across, "middle"),
@@ -43,13 +58,22 @@ class LineChart:
         parts += [_text(_x(x, xs), HEIGHT - BOTTOM + 18, f"{x:,}", "middle") for x in xs]
         for index, (name, points) in enumerate(self._series):
             colour = COLOURS[index % len(COLOURS)]
-            places = [(_x(x, xs), self._y(y, ticks)) for x, y in points]
+            aside = (index - (len(self._series) - 1) / 2) * ASIDE
+            places = [(_x(point.x, xs) + aside, self._y(point.middle, ticks)) for point in points]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+            for point, (x, y) in zip(points, places):
+                parts += [_line(x, self._y(point.lowest, ticks), x, self._y(point.highest, ticks), colour),
+                          f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="{colour}" stroke-width="2" '
+                          f'fill="{"white" if point.doubtful else colour}"/>']
             row = HEIGHT + LEGEND * index
             parts += [_line(LEFT, row + 6, LEFT + 24, row + 6, colour, 3), _text(LEFT + 32, row + 10, name)]
-        return _document(HEIGHT + LEGEND * len(self._series) + 10, parts)
+        notes = ["thin lines: from the lowest to the highest round"]
+        if any(point.doubtful for _, points in self._series for point in points):
+            notes.append(self._hollow)
+        bottom = HEIGHT + LEGEND * len(self._series)
+        parts.append(_text(LEFT, bottom + 12, "; ".join(notes), size=11))
+        return _document(bottom + 24, parts)
 
     def _y(self, value: float, ticks: Sequence[float]) -> float:
         low, high = ticks[0], ticks[-1]
@@ -62,20 +86,23 @@ class BarChart:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._bars: list[tuple[str, float]] = []
+        self._bars: list[tuple[str, float, int, bool]] = []
 
-    def add(self, name: str, figures: Figures) -> None:
+    def add(self, name: str, figures: Figures, colour: int, at_least: bool) -> None:
+        """`colour` is an index; a figure that is only known to be at least so high has a lighter bar."""
         if values := _known(figures):
-            self._bars.append((name, median(values)))
+            self._bars.append((name, median(values), colour % len(COLOURS), at_least))
 
     def svg(self) -> str:
         left, room = 290, WIDTH - 290 - 90
-        longest = max((value for _, value in self._bars), default=0) or 1
+        longest = max((value for _, value, _, _ in self._bars), default=0) or 1
         parts = [_text(WIDTH / 2, 22, self._title, "middle", 15)]
-        for index, (name, value) in enumerate(self._bars):
+        for index, (name, value, colour, at_least) in enumerate(self._bars):
             y, width = TOP + BAR * index, value / longest * room
-            parts += [_text(left - 8, y + 15, name, "end"), _text(left + width + 6, y + 15, f"{value:,.0f}"),
-                      f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{BAR - 6}" fill="{COLOURS[0]}"/>']
+            figure = ">= " * at_least + f"{value:,.0f}"
+            parts += [_text(left - 8, y + 15, name, "end"), _text(left + width + 6, y + 15, figure),
+                      f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{BAR - 6}" fill="{COLOURS[colour]}" '
+                      f'fill-opacity="{0.6 if at_least else 1}"/>']
         return _document(TOP + BAR * len(self._bars) + 10, parts)
 
 

@@ -37,6 +37,7 @@ COUNTERS: tuple[str, ...] = (
     "rtpa_perrs",
     "pps_in",
     "nstrms_fastpath",
+    "nmoves_fastpath",
 )
 DECIMALS = ("total_duration", "pps_in")  # seconds and packets per second; the others are counts
 
@@ -76,6 +77,7 @@ class Stats:
     rtpa_perrs: int
     pps_in: float
     nstrms_fastpath: int
+    nmoves_fastpath: int
 
     def __init__(self, now: float) -> None:
         for name in COUNTERS:

@@ -24,7 +24,7 @@ UDP_LENGTH, UDP_OFFSET, NEW_OFFSET, RESTARTED, SCRATCH, HEADER_LENGTH, FIRST_BYT
 
 
 def increment(code: Assembler, field: str, size: int = 8) -> None:
-    """Add one to a field that only one processor writes at a time."""
+    """Add one to a field that only the processor writes that has the slot to itself (`_gate`)."""
     code.load(size, R0, R9, OFFSETS[field])
     code.add(R0, 1)
     code.store(size, R9, OFFSETS[field], R0)

@@ -38,7 +38,7 @@ class Interfaces:
         return sorted(self._links[index].name for index in self._attached)
 
     def changed(self) -> bool:
-        """Whether links, addresses or routes have changed since the last call."""
+        """Whether links, addresses, routes or rules have changed since the last call."""
         changed = False
         try:
             while self._events.recv(65536):
@@ -56,7 +56,9 @@ class Interfaces:
         self._local = {address for _, address in addresses}
         addressed = {index for index, _ in addresses}
         for index in [index for index in self._attached if index not in self._links]:
-            del self._attached[index]
+            attached = self._attached.pop(index)
+            if not isinstance(attached, Filter):
+                os.close(attached)
         for index, link in self._links.items():
             wanted = link.kind in self._kinds and link.is_up and not link.has_master and index in addressed
             if wanted and index not in self._attached and self._program is not None:
@@ -94,6 +96,13 @@ class Interfaces:
             return self._netlink.route(target).source
         except OSError:
             return None
+
+    def sees(self, remote: bytes, local: bytes) -> bool:
+        """Whether the program runs where packets from `remote` come in, if they do so where those to it go out."""
+        try:
+            return self._netlink.route(remote, local).interface in self._attached
+        except OSError:
+            return False
 
     def resolve(self, remote: bytes, source: bytes, target: bytes) -> Optional[Way]:
         """How packets that came from `remote` leave from `source` to `target`; None: through the socket."""

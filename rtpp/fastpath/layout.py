@@ -68,6 +68,7 @@ FIELDS = {  # name -> offset, struct code
 SLOT_SIZE = 576
 OFFSETS = {name: offset for name, (offset, _) in FIELDS.items()}
 
+FIGURES = struct.Struct("@4Q")  # forwarded to interval; native, which reads each by one load, as they may change
 COUNTERS = struct.Struct("=6Q2IQ")  # seen to up_head
 STATE = struct.Struct("=4s7IQ2I3Q10IQ8x256s")  # ssrc to window
 

@@ -13,7 +13,7 @@ _NEWLINK, _GETLINK, _GETADDR, _GETROUTE = 16, 18, 22, 26
 _NEWQDISC, _NEWTFILTER, _DELTFILTER, _GETTFILTER = 36, 44, 45, 46
 _REQUEST, _ACK, _DUMP, _NEW = 1, 4, 0x300, 0x600
 _MULTI = 2
-_GROUPS = 1 | 0x10 | 0x40 | 0x100 | 0x400  # links, addresses and routes of both families
+_GROUPS = 1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000 | 1 << 31  # links; addresses, routes, rules; next hops
 _CLSACT_PARENT, _CLSACT_HANDLE, _CLSACT_INGRESS = 0xFFFFFFF1, 0xFFFF0000, 0xFFFFFFF2
 _EVERY_PROTOCOL = 3
 _FIRST_PRIORITY, _PRIORITIES = 0x5254, 16  # another instance takes the next one
@@ -96,7 +96,7 @@ class Netlink:
 
     @staticmethod
     def events() -> socket.socket:
-        """A socket that becomes readable when links, addresses or routes change."""
+        """A socket that becomes readable when links, addresses, routes or rules change."""
         events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
         events.bind((0, _GROUPS))
         events.setblocking(False)

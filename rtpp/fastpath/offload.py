@@ -16,14 +16,18 @@ from rtpp.fastpath.measures import export_state, import_state
 from rtpp.fastpath.slots import Flow, PackedAddress, Slot, Slots
 from rtpp.log import GLOBAL
 from rtpp.net.addresses import IPV4, IPV6, Address
+from rtpp.rtp.latching import RESYNC
 from rtpp.session.session import Leg, Schedule
 from rtpp.session.stream import CONNECT_AFTER, Stream, accept
 from rtpp.settings import Settings
 from rtpp.stats import Stats
 
 HEARTBEAT = 1.0  # seconds
+LOOK_ROUND = 0.1  # seconds between looks at whether the network has changed
+CHECKED_AT_ONCE, CHECK_AGAIN = 50, 0.002  # streams whose way is looked up then, and seconds until the next
+SETTLE_SOME = 0.05  # seconds
 GRACE = 3_000_000_000  # nanoseconds without a heartbeat after which the program passes everything up
-SETTLED_WITHIN = 20  # heartbeats in which the loss and jitter of every stream are brought up to date
+SETTLED_WITHIN = 20.0  # seconds in which the loss and jitter of every stream are brought up to date
 
 
 class FastStream:
@@ -58,7 +62,9 @@ class FastStream:
         if state is None:
             return
         self._path.stats.nstrms_fastpath += 1
-        if not self.slot.arm(up, state, int(stream.last_time * 1e9), int(stream.longest_interval * 1e9)):
+        if self.slot.arm(up, state, int(stream.last_time * 1e9), int(stream.longest_interval * 1e9)):
+            self._path.stats.nmoves_fastpath += 1
+        else:
             self.take_back()
 
     def take_back(self) -> None:
@@ -70,15 +76,16 @@ class FastStream:
         stream = self._stream
         assert stream.analyzer is not None
         import_state(stream.analyzer, state, counters.parse_errors)
-        if stream.latch.ssrc == stream.analyzer.ssrc:
-            stream.latch.sequence_number = stream.analyzer.maximum & 0xFFFF
         self._count(counters.forwarded, counters.last, counters.interval)
+        latch = stream.latch
+        if latch.ssrc == stream.analyzer.ssrc and stream.last_time >= latch.sync_due:
+            latch.sequence_number = stream.analyzer.maximum & 0xFFFF
+            latch.sync_due = stream.last_time + RESYNC
 
     def refresh(self) -> None:
         """The packet counters."""
         if self.slot.is_armed:
-            get = self.slot.get
-            self._count(get("forwarded"), get("last"), get("interval"))
+            self._count(*self.slot.figures())
 
     def _count(self, forwarded: int, last: int, interval: int) -> None:
         packets = forwarded - self._forwarded
@@ -116,11 +123,15 @@ class FastPath:
         self._settings = settings
         self.stats = stats
         self._streams: dict[FastStream, None] = {}
-        self._turn = 0
+        self._unsettled: list[FastStream] = []
+        self._settle_due = 0.0  # how many of them
+        self._unchecked: list[FastStream] = []  # since the network changed
+        self._was_full = False
 
     def start(self, schedule: Schedule) -> None:
         """From now on the program takes packets."""
-        schedule(time.monotonic(), self._beat)
+        for step in (self._beat, self._settle_some, self._look_round):
+            schedule(time.monotonic(), step)
 
     def stop(self) -> None:
         self._interfaces.close()
@@ -133,17 +144,27 @@ class FastPath:
         flow = self._flow(stream) if may_be_offloaded(stream) else None
         if flow is None or self._may_come_back(flow.target):
             return False
+        if not self._interfaces.sees(flow.remote[0], flow.local[0]):
+            return False
         way = self._interfaces.resolve(flow.remote[0], flow.source[0], flow.target[0])
         if way is None:
             return False
         slot = self._slots.open(flow, way)
         if slot is None:
+            if self._slots.is_full:
+                self._note_full()
             return False
         stream.reclaim()
         offloaded = FastStream(self, stream, slot)
         stream.offloaded = offloaded
         self._streams[offloaded] = None
         return True
+
+    def _note_full(self) -> None:
+        if not self._was_full:
+            self._was_full = True
+            GLOBAL.info("kernel fast path: all %d places are taken, other streams are relayed through sockets (said "
+                        "once)", len(self._streams))
 
     def _may_come_back(self, target: PackedAddress) -> bool:
         """Packets to one of our own ports could go round in the kernel for ever."""
@@ -158,7 +179,7 @@ class FastPath:
         local, source = self._local(stream.leg, remote), self._local(peer.leg, target)
         if local is None or source is None:
             return None
-        tos = max(peer.leg.tos, 0)
+        tos = max(peer.leg.tos, 0) & 0xFF  # the kernel cuts larger ones, too
         return Flow((local, stream.port), remote, (source, peer.port), target, tos, stream.latch.asymmetric)
 
     def _local(self, leg: Leg, remote: PackedAddress) -> Optional[bytes]:
@@ -176,27 +197,43 @@ class FastPath:
             offloaded.refresh()
 
     def _beat(self, now: float) -> float:
-        """Once a second: say that we live, follow the network, bring figures up to date."""
+        """Say that we live."""
         self._slots.extend_deadline(int(now * 1e9) + GRACE)
-        if self._interfaces.changed():
-            self._follow_changes()
-        self._turn = (self._turn + 1) % SETTLED_WITHIN
-        for number, offloaded in enumerate(list(self._streams)):
-            if number % SETTLED_WITHIN == self._turn:
-                offloaded.take_back()
-            else:
-                offloaded.refresh()
         return now + HEARTBEAT
 
-    def _follow_changes(self) -> None:
-        try:
-            self._interfaces.refresh()
-        except OSError as error:
-            GLOBAL.warning("kernel fast path: cannot read the state of the network: %s", error)
-        for offloaded in list(self._streams):
-            flow = offloaded.slot.flow
-            if self._interfaces.resolve(flow.remote[0], flow.source[0], flow.target[0]) != offloaded.slot.way:
-                offloaded.close()
+    def _settle_some(self, now: float) -> float:
+        """Bring loss and jitter of a few streams up to date, and their way: no event tells what a route learned about
+        the size of packets that fit."""
+        self._settle_due += len(self._streams) * SETTLE_SOME / SETTLED_WITHIN
+        while self._settle_due >= 1:
+            self._settle_due -= 1
+            if not self._unsettled:
+                self._unsettled = list(self._streams)
+            offloaded = self._unsettled.pop()
+            if offloaded in self._streams and offloaded.is_away:
+                offloaded.take_back()
+                self._check_way(offloaded)
+        return now + SETTLE_SOME
+
+    def _look_round(self, now: float) -> float:
+        """Follow the network: a few streams at a time, for packets and commands wait."""
+        if self._interfaces.changed():
+            try:
+                self._interfaces.refresh()
+            except OSError as error:
+                GLOBAL.warning("kernel fast path: cannot read the state of the network: %s", error)
+            self._unchecked = list(self._streams)
+        for offloaded in self._unchecked[-CHECKED_AT_ONCE:]:
+            if offloaded in self._streams:
+                self._check_way(offloaded)
+        del self._unchecked[-CHECKED_AT_ONCE:]
+        return now + (CHECK_AGAIN if self._unchecked else LOOK_ROUND if self._streams else HEARTBEAT)
+
+    def _check_way(self, offloaded: FastStream) -> None:
+        """Relay it here if its packets are to leave in another way."""
+        flow = offloaded.slot.flow
+        if self._interfaces.resolve(flow.remote[0], flow.source[0], flow.target[0]) != offloaded.slot.way:
+            offloaded.close()
 
 
 def may_be_offloaded(stream: Stream) -> bool:

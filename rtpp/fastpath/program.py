@@ -1,17 +1,22 @@
 """The relay program: run on every packet that comes in through an interface, it takes those of armed slots.
 
     find the slot by the local port, compare addresses
-    gate: wanted, not frozen, everything that went up has been relayed, this process is alive, the packet fits
+    gate: wanted, not frozen, everything that went up has been relayed, no other processor is at it, this process is
+    alive, the packet fits
     measure (accounting.py)
     rewrite (rewriting.py) and redirect to the next hop, whose hardware address the kernel knows
 
-Every other packet goes on untouched, as if the program were not there. Registers: R6 context, R7 packet, R8 time,
-R9 slot.
+Every other packet goes on untouched, as if the program were not there. Those of a flow are counted on their way up,
+lest one that follows overtakes them; only what has IP options or extension headers is not. What the stack would drop
+(a wrong checksum of the header, a packet that ends too early) is left to it; checksums of UDP are not verified, since
+they may not be there yet (CHECKSUM_PARTIAL): a wrong one leaves as a wrong one.
+
+Registers: R6 context, R7 packet, R8 time, R9 slot.
 """
 
 from __future__ import annotations
 
-from rtpp.fastpath.accounting import SCRATCH, UDP_LENGTH, UDP_OFFSET, increment, measure
+from rtpp.fastpath.accounting import SCRATCH, UDP_LENGTH, UDP_OFFSET, measure
 from rtpp.fastpath.assembler import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Assembler
 from rtpp.fastpath.kernel import (
     BATCH,
@@ -45,17 +50,17 @@ from rtpp.fastpath.layout import (
     PRIORITY_SHIFT,
     TO_SOCKET,
 )
-from rtpp.fastpath.rewriting import IPV4_UDP, IPV6_UDP, UDP, rewrite
+from rtpp.fastpath.rewriting import IPV4_UDP, IPV6_UDP, UDP, fold, rewrite
 
 NEXT_HOP_SIZE = 20
-FRAGMENT = 0xFF3F  # of the IPv4 flags and offset: everything but "do not fragment"
+FRAGMENT, LATER_FRAGMENT = 0xFF3F, 0xFF1F  # bits of the IPv4 flags and offset, as they stand in memory
 
 
 def build(table: int, slots: int, *, times_from_packets: bool = False) -> Assembler:
     """`table` and `slots` are descriptors of the maps. `times_from_packets` is for tests that make their own time."""
     code = Assembler()
     code.mov(R6, R1)
-    for field in (VLAN, PACKET_TYPE, BATCH):  # tagged, not for this host, several packets in one
+    for field in (VLAN, PACKET_TYPE):  # tagged, not for this host
         code.load(4, R0, R6, field)
         code.jump("!=", R0, 0, "next")
     code.load(4, R0, R6, PROTOCOL)
@@ -79,12 +84,16 @@ def _match_ipv4(code: Assembler, table: int, slots: int) -> None:
     code.load(1, R0, R7, 23)
     code.jump("!=", R0, UDP, "next")
     code.load(2, R0, R7, 20)
-    code.jump("&", R0, FRAGMENT, "next")
+    code.jump("&", R0, LATER_FRAGMENT, "next")  # it has no ports
     _find_slot(code, table, slots, 0, IPV4_UDP)
     _compare(code, 4, 30, "local")
     _compare(code, 4, 26, "remote")
     _compare_port(code, IPV4_UDP)
-    _check_length(code, IPV4_UDP, 16, 20)
+    _check_header(code)
+    code.load(2, R0, R7, 20)
+    code.jump("&", R0, FRAGMENT, "up from IPv4")
+    _check_length(code, IPV4_UDP, 16, 20, "up from IPv4")
+    _gather(code, IPV4_UDP)
     code.load(2, R0, R7, IPV4_UDP + 6)
     code.jump("!=", R0, 0, "has checksum")
     code.load(4, R1, R9, OFFSETS["flags"])
@@ -97,6 +106,9 @@ def _match_ipv4(code: Assembler, table: int, slots: int) -> None:
 def _match_ipv6(code: Assembler, table: int, slots: int) -> None:
     code.label("IPv6")
     _reach(code, IPV6_UDP + 8)
+    code.load(1, R0, R7, 14)
+    code.rsh(R0, 4)
+    code.jump("!=", R0, 6, "next")
     code.load(1, R0, R7, 20)
     code.jump("!=", R0, UDP, "next")  # extension headers, fragments among them
     _find_slot(code, table, slots, 1, IPV6_UDP)
@@ -104,7 +116,8 @@ def _match_ipv6(code: Assembler, table: int, slots: int) -> None:
         _compare(code, 8, 38 + half, "local", half)
         _compare(code, 8, 22 + half, "remote", half)
     _compare_port(code, IPV6_UDP)
-    _check_length(code, IPV6_UDP, 18, 0)
+    _check_length(code, IPV6_UDP, 18, 0, "up from IPv6")
+    _gather(code, IPV6_UDP)
     code.load(2, R0, R7, IPV6_UDP + 6)
     code.jump("==", R0, 0, "next")  # a checksum is mandatory
     code.add(R7, IPV6_UDP)
@@ -130,6 +143,27 @@ def _reach(code: Assembler, size: int) -> None:
     code.add(R0, size)
     code.jump(">", R0, R8, "next")
     code.label(reached)
+
+
+def _gather(code: Assembler, udp: int) -> None:
+    """Have the RTP header in reach, too: many network cards put what they know as headers into the first piece, and
+    all that follows into another."""
+    gathered = code.new_label()
+    code.load(4, R0, R6, DATA_END)
+    code.mov(R1, R7)
+    code.add(R1, udp + 20)
+    code.jump("<=", R1, R0, gathered)
+    code.load(4, R2, R6, LENGTH)
+    code.jump("<", R2, udp + 20, gathered)  # it has none
+    code.mov(R1, R6)
+    code.mov(R2, udp + 20)
+    code.call(PULL_DATA)
+    code.load(4, R7, R6, DATA)
+    code.load(4, R0, R6, DATA_END)
+    code.mov(R1, R7)
+    code.add(R1, udp + 8)
+    code.jump(">", R1, R0, "next")
+    code.label(gathered)
 
 
 def _find_slot(code: Assembler, table: int, slots: int, family: int, udp: int) -> None:
@@ -164,30 +198,56 @@ def _compare_port(code: Assembler, udp: int) -> None:
     code.label(any_port)
 
 
-def _check_length(code: Assembler, udp: int, ip_length: int, ip_header: int) -> None:
-    """The UDP length is what the IP header says; remembered on the stack, as is where the UDP header is."""
+def _check_header(code: Assembler) -> None:
+    """The IPv4 header's checksum: the sum of all its words is 0xFFFF."""
+    code.load(4, R0, R7, 14)
+    for offset in (18, 22, 26, 30):
+        code.load(4, R1, R7, offset)
+        code.add(R0, R1)
+    fold(code, 3)
+    code.jump("!=", R0, 0xFFFF, "next")
+
+
+def _check_length(code: Assembler, udp: int, ip_length: int, ip_header: int, odd: str) -> None:
+    """The UDP length is what the IP header says, and there is as much; remembered on the stack, as is where the UDP
+    header is. A shorter datagram is one all the same, for the stack."""
     code.load(2, R1, R7, udp + 4)
     code.network_order(R1, 16)
     code.load(2, R2, R7, ip_length)
     code.network_order(R2, 16)
     code.sub(R2, ip_header)
-    code.jump("!=", R1, R2, "next")
+    code.jump("!=", R1, R2, odd)
     code.jump("<", R1, 8, "next")
+    code.load(4, R0, R6, LENGTH)
+    code.sub(R0, udp)
+    code.jump("<", R0, R1, "next")
     code.store(8, R10, UDP_LENGTH, R1)
     code.store(8, R10, UDP_OFFSET, udp)
 
 
 def _gate(code: Assembler, table: int, times_from_packets: bool) -> None:
-    """May this packet be taken? From here on R7 is the UDP header."""
+    """May this packet be taken? From here on R7 is the UDP header.
+
+    `seen` is one more than `up` and `forwarded` together if no other processor has a packet of the slot in hand. It is
+    read first: whoever comes later sees that we are here, and goes up, which `up` then shows.
+    """
     code.label("flow")
     _count(code, "seen")
+    code.mov(R1, 0)
+    code.load(4, R0, R6, BATCH)
+    code.jump("!=", R0, 0, "short")  # several packets in one, of which the first would be remembered as the last
     code.load(4, R0, R9, OFFSETS["want"])
     code.jump("==", R0, 0, "up")
     code.load(4, R0, R9, OFFSETS["frozen"])
     code.jump("!=", R0, 0, "up")
+    code.load(8, R2, R9, OFFSETS["seen"])
+    code.load(8, R3, R9, OFFSETS["forwarded"])
     code.load(8, R0, R9, OFFSETS["up"])
     code.load(8, R1, R9, OFFSETS["acknowledged"])
     code.jump("!=", R0, R1, "up")
+    code.add(R3, R0)
+    code.add(R3, 1)
+    code.jump("!=", R2, R3, "up")
     if times_from_packets:
         code.load(8, R8, R6, TIMESTAMP)
     else:
@@ -205,7 +265,8 @@ def _gate(code: Assembler, table: int, times_from_packets: bool) -> None:
 
 
 def _commit(code: Assembler) -> None:
-    """The packet is taken: count it. R8 becomes its ports."""
+    """The packet is taken: count it, last of all in `forwarded`, which lets another processor in. R8 becomes its
+    ports."""
     code.label("commit")
     code.load(8, R1, R9, OFFSETS["last"])
     code.mov(R0, R8)
@@ -216,12 +277,12 @@ def _commit(code: Assembler) -> None:
     code.jump("<=", R0, R1, "not later")
     code.store(8, R9, OFFSETS["interval"], R0)
     code.label("not later")
-    _count(code, "forwarded")
     code.load(8, R1, R10, UDP_LENGTH)
     code.load(8, R0, R9, OFFSETS["octets"])
     code.add(R0, R1)
     code.sub(R0, 8)
     code.store(8, R9, OFFSETS["octets"], R0)
+    _count(code, "forwarded")
     code.load(4, R8, R7, 0)
 
 
@@ -251,6 +312,10 @@ def _send(code: Assembler) -> None:
 
 def _pass_on(code: Assembler) -> None:
     """To the socket, remembering what it looked like; or on its way, as nothing of ours."""
+    code.label("up from IPv6")
+    code.add(R7, IPV6_UDP)
+    _count(code, "seen")
+    code.goto("up")
     code.label("up from IPv4")
     code.add(R7, IPV4_UDP)
     _count(code, "seen")
@@ -268,7 +333,7 @@ def _pass_on(code: Assembler) -> None:
     code.mov(R0, NEXT)
     code.exit()
     code.label("failed")  # too late to hand it back
-    increment(code, "errors")
+    _count(code, "errors")
     code.mov(R0, STOP)
     code.exit()
 

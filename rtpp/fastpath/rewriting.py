@@ -39,6 +39,15 @@ def rewrite(code: Assembler, udp_offset: int) -> None:
     code.goto("out")
 
 
+def fold(code: Assembler, times: int) -> None:
+    """Add what is beyond the 16 low bits of R0 to them: an internet checksum in the making. R1 is lost."""
+    for _ in range(times):
+        code.mov(R1, R0)
+        code.rsh(R1, 16)
+        code.and_(R0, 0xFFFF)
+        code.add(R0, R1)
+
+
 def _locate(code: Assembler, offset: int) -> None:
     """R7: the UDP header, `offset` bytes into the packet, checked anew, as helpers and speculation demand."""
     code.load(4, R7, R6, DATA)
@@ -75,11 +84,7 @@ def _rewrite_ipv4(code: Assembler, translated: bool) -> None:
     code.load(2, R1, R7, -18)
     code.load(4, R0, R9, OFFSETS["header_sum"])
     code.add(R0, R1)
-    for _ in range(2):
-        code.mov(R1, R0)
-        code.rsh(R1, 16)
-        code.and_(R0, 0xFFFF)
-        code.add(R0, R1)
+    fold(code, 2)
     code.xor(R0, 0xFFFF)
     code.store(2, R7, -10, R0)
     code.load(4, R0, R9, OFFSETS["source"])

@@ -14,6 +14,7 @@ from rtpp.fastpath.interfaces import Interfaces
 from rtpp.fastpath.offload import FastPath
 from rtpp.fastpath.program import build
 from rtpp.fastpath.slots import Slots
+from rtpp.fastpath.trial import try_out
 from rtpp.log import GLOBAL
 from rtpp.settings import Settings
 from rtpp.stats import Stats
@@ -52,10 +53,7 @@ def _make(settings: Settings, stats: Stats) -> FastPath:
     pairs = (settings.port_max - settings.port_min) // 2 + 1
     try:
         slots = Slots(min(pairs + 1, MOST_SLOTS))
-        program = bpf.load_program(build(slots.table, slots.descriptor).assemble())
-        for descriptor in (slots.table, slots.descriptor):
-            os.close(descriptor)  # the program and the mapping hold what they stand for
-        interfaces = Interfaces(program, loopback=settings.fastpath == "on")
+        interfaces = _attach(slots, loopback=settings.fastpath == "on")
     except OSError as error:
         detail = f" ({error.strerror})" if isinstance(error, bpf.VerifierError) else ""
         raise Unavailable(_REASONS.get(error.errno or 0, str(error)) + detail) from error
@@ -65,6 +63,22 @@ def _make(settings: Settings, stats: Stats) -> FastPath:
     GLOBAL.info("kernel fast path: %s on %s; packets of settled calls pass by netfilter", interfaces.way,
                 ", ".join(interfaces.names))
     return FastPath(slots, interfaces, settings, stats)
+
+
+def _attach(slots: Slots, *, loopback: bool) -> Interfaces:
+    """Load the program, try it, run it. Raises OSError."""
+    try:
+        program = bpf.load_program(build(slots.table, slots.descriptor).assemble())
+    finally:
+        for descriptor in (slots.table, slots.descriptor):
+            os.close(descriptor)  # the program and the mapping hold what they stand for
+    try:
+        if not try_out(program, slots):
+            raise Unavailable("the program does not do what it should on this kernel")
+        return Interfaces(program, loopback=loopback)
+    except (OSError, Unavailable):
+        os.close(program)
+        raise
 
 
 def _lift_memory_limit() -> None:

@@ -16,7 +16,8 @@ import socket
 import struct
 import sys
 import time
-from typing import NamedTuple, Optional
+from collections import deque
+from typing import Callable, NamedTuple, Optional
 
 from rtpp.fastpath import bpf
 from rtpp.fastpath.layout import (
@@ -26,6 +27,7 @@ from rtpp.fastpath.layout import (
     COUNTERS,
     DEADLINE,
     FIELDS,
+    FIGURES,
     OFFSETS,
     OUT_IPV6,
     PORTS,
@@ -38,7 +40,7 @@ from rtpp.fastpath.layout import (
 from rtpp.fastpath.rewriting import HOPS, UDP
 
 REST = 0.1  # seconds before a slot is used again: a processor may be in the program with it
-PRIORITY = 6  # of packets sent: interactive traffic
+PRIORITIES = (0, 2, 6, 4)  # by two bits of the type of service, as the kernel gives them to sockets with IP_TOS
 _SPINS = 10_000
 
 PackedAddress = tuple[bytes, int]
@@ -83,6 +85,12 @@ class Slot:
         self.way = way
         self.is_armed = False
         self._base = number * SLOT_SIZE
+        self._figures_at = self._base + OFFSETS["forwarded"]
+
+    @property
+    def priority(self) -> int:
+        """Of packets sent. Were it another than the socket's, packets could overtake each other in a full queue."""
+        return 0 if self.way.flags & OUT_IPV6 else PRIORITIES[self.flow.tos >> 3 & 3]
 
     def get(self, name: str) -> int:
         """A counter, by one aligned load."""
@@ -90,6 +98,11 @@ class Slot:
         view, shift = (self._quads, 3) if code == "Q" else (self._words, 2)
         value: int = view[(self._base + offset) >> shift]
         return value
+
+    def figures(self) -> tuple[int, int, int]:
+        """Packets forwarded since the slot was opened, time of the last, longest interval; while they change."""
+        forwarded, _, last, interval = FIGURES.unpack_from(self._memory, self._figures_at)
+        return forwarded, last, interval
 
     def put(self, name: str, value: int) -> None:
         """By one aligned store."""
@@ -108,7 +121,7 @@ class Slot:
 
     def write_way(self) -> None:
         any_port = ANY_PORT if self.flow.any_port else 0
-        self.put("flags", self.way.flags | any_port | ANALYSE | PRIORITY << PRIORITY_SHIFT)
+        self.put("flags", self.way.flags | any_port | ANALYSE | self.priority << PRIORITY_SHIFT)
         self.put("interface", self.way.interface)
         self.put("longest", self.way.longest)
         self.put_bytes("next_hop", self.way.next_hop)
@@ -163,7 +176,8 @@ class Slot:
 class Slots:
     """All of them, and the table that leads to them. Raises OSError when the kernel gives no memory."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         table = bpf.make_array(TABLE_SIZE, 1)
         self.table, self._table_memory = table
         self.descriptor, self.memory = bpf.make_array(SLOT_SIZE, count)
@@ -172,18 +186,21 @@ class Slots:
         self._deadline = memoryview(self._table_memory).cast("Q")
         self._cells = memoryview(self._table_memory).cast("I")[CELLS // 4 : TABLE_SIZE // 4]
         self._free = list(range(count - 1, 0, -1))
-        self._resting: list[tuple[float, int]] = []  # until when, and which
-        self.open_slots: dict[int, Slot] = {}
+        self._resting: deque[tuple[float, int]] = deque()  # until when, and which
 
     @staticmethod
     def _cell(address: PackedAddress) -> int:
         return (len(address[0]) == 16) * PORTS + socket.htons(address[1])
 
+    @property
+    def is_full(self) -> bool:
+        return not self._free
+
     def open(self, flow: Flow, way: Way) -> Optional[Slot]:
         """None when all are in use, or the port has one."""
-        now = time.monotonic()
+        now = self._clock()
         while self._resting and self._resting[0][0] <= now:
-            self._free.append(self._resting.pop(0)[1])
+            self._free.append(self._resting.popleft()[1])
         cell = self._cell(flow.local)
         if not self._free or self._cells[cell]:
             return None
@@ -191,15 +208,13 @@ class Slots:
         slot.clear()
         slot.write_flow()
         slot.write_way()
-        self.open_slots[slot.number] = slot
         self._cells[cell] = slot.number
         return slot
 
     def close(self, slot: Slot) -> None:
         """After `take`."""
         self._cells[slot.cell] = 0
-        del self.open_slots[slot.number]
-        self._resting.append((time.monotonic() + REST, slot.number))
+        self._resting.append((self._clock() + REST, slot.number))
 
     def extend_deadline(self, until: int) -> None:
         """Monotonic nanoseconds; without this the program soon passes everything up."""

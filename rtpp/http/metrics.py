@@ -59,6 +59,7 @@ FROM_COUNTERS: dict[str, tuple[str, str, str]] = {
     "rtpa_nlost": ("rtp_packets_lost", COUNTER, "RTP packets that never arrived, in sessions that ended."),
     "rtpa_perrs": ("rtp_packets_malformed", COUNTER, "Packets on RTP ports that were not RTP, in sessions that ended."),
     "nstrms_fastpath": ("fast_path_streams", GAUGE, "Streams that the kernel relays."),
+    "nmoves_fastpath": ("fast_path_moves", COUNTER, "Times that a stream went into the kernel."),
     "pps_in": ("packets_received_per_second", GAUGE, "RTP and RTCP packets received in the last second."),
 }
 

@@ -19,6 +19,7 @@ COUNTER_NAMES = [
     "total_duration", "ncmds_rcvd", "ncmds_rcvd_ndups", "ncmds_succd", "ncmds_errs", "ncmds_repld", "rtpa_nsent",
     "rtpa_nrcvd", "rtpa_ndups", "rtpa_nlost", "rtpa_perrs", "pps_in",
     "nstrms_fastpath",
+    "nmoves_fastpath",
 ]
 
 

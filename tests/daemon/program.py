@@ -21,7 +21,8 @@ from typing import Any, Callable, Optional, Union
 from tests.ports import free_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPT = os.path.join(ROOT, "rtpproxy.py")
+SCRIPT = os.path.join(ROOT, os.environ.get("RTPPROXY_PROGRAM", "rtpproxy.py"))
+EVERYWHERE = os.environ.get("RTPPROXY_OPTIONS", "").split()  # options of all programs of a run
 PATIENCE = 10.0  # seconds after which a test fails rather than waits; the machine may be busy
 HAS_PROC = os.path.isdir("/proc/self/task")
 _cookies = itertools.count(1)
@@ -61,7 +62,7 @@ class Program:
         popen.setdefault("stdin", subprocess.DEVNULL)
         popen.setdefault("env", ENVIRONMENT)
         self._old_pid = self._read_pid()
-        self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given], **popen)
+        self.process = subprocess.Popen([sys.executable, SCRIPT, *flags, *given, *EVERYWHERE], **popen)
         self.pid = self.process.pid
         if wait:
             wait_until(self._is_up, lambda: f"the program serves; its log:\n{self.log()}")

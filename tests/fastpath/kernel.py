@@ -9,12 +9,14 @@ import unittest
 from rtpp.fastpath import bpf
 from rtpp.fastpath.layout import OUT_IPV6, TO_SOCKET
 from rtpp.fastpath.program import build
-from rtpp.fastpath.slots import Flow, Slot, Slots, Way
+from rtpp.fastpath.slots import REST, Flow, Slot, Slots, Way
 
 LOCAL, REMOTE, SOURCE, TARGET = "192.0.2.1", "192.0.2.2", "198.51.100.1", "198.51.100.2"
 LOCAL6, REMOTE6, SOURCE6, TARGET6 = "2001:db8::1", "2001:db8::2", "2001:db8:1::1", "2001:db8:1::2"
 LOCAL_PORT, REMOTE_PORT, SOURCE_PORT, TARGET_PORT = 40000, 5000, 40002, 6000
 FOR_EVER = 1 << 62  # nanoseconds
+SLOTS = 16
+TO_A_SOCKET = Way(TO_SOCKET, 0, b"", 1480)
 TAKEN, UP, FAILED = 0, -1, 2  # verdicts
 
 
@@ -48,8 +50,20 @@ def frame(payload: bytes, source: str = REMOTE, target: str = LOCAL,
         header = struct.pack("!IHBB", 6 << 28, len(datagram), 17, 60) + pack(source) + pack(target)
         return bytes(12) + b"\x86\xdd" + header + datagram
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 60, 17, 0) + pack(source) + pack(target)
-    header = header[:10] + struct.pack("!H", internet_checksum(header)) + header[12:]
-    return bytes(12) + b"\x08\x00" + header + datagram
+    return bytes(12) + b"\x08\x00" + with_header_checksum(header) + datagram
+
+
+def with_header_checksum(header: bytes) -> bytes:
+    """An IPv4 header without options."""
+    return header[:10] + struct.pack("!H", internet_checksum(header[:10] + b"\0\0" + header[12:])) + header[12:]
+
+
+def flow(*, ipv6_in: bool = False, ipv6_out: bool = False, any_port: bool = False, tos: int = 0xB8,
+         local_port: int = LOCAL_PORT) -> Flow:
+    local, remote = (LOCAL6, REMOTE6) if ipv6_in else (LOCAL, REMOTE)
+    source, target = (SOURCE6, TARGET6) if ipv6_out else (SOURCE, TARGET)
+    return Flow((pack(local), local_port), (pack(remote), REMOTE_PORT), (pack(source), SOURCE_PORT),
+                (pack(target), TARGET_PORT), tos, any_port)
 
 
 class KernelTest(unittest.TestCase):
@@ -57,23 +71,21 @@ class KernelTest(unittest.TestCase):
 
     slots: Slots
     program: int
+    now = 0.0  # of the slots' clock
 
     @classmethod
     def setUpClass(cls) -> None:
         try:
-            cls.slots = Slots(16)
+            cls.slots = Slots(SLOTS, lambda: cls.now)
             code = build(cls.slots.table, cls.slots.descriptor, times_from_packets=True)
             cls.program = bpf.load_program(code.assemble())
         except PermissionError as error:
             raise unittest.SkipTest(f"needs CAP_BPF: {error}") from error
         cls.slots.extend_deadline(FOR_EVER)
 
-    def open(self, *, ipv6_in: bool = False, ipv6_out: bool = False, any_port: bool = False) -> Slot:
-        local, remote = (LOCAL6, REMOTE6) if ipv6_in else (LOCAL, REMOTE)
-        source, target = (SOURCE6, TARGET6) if ipv6_out else (SOURCE, TARGET)
-        flow = Flow((pack(local), LOCAL_PORT), (pack(remote), REMOTE_PORT), (pack(source), SOURCE_PORT),
-                    (pack(target), TARGET_PORT), 0xB8, any_port)
-        slot = self.slots.open(flow, Way((OUT_IPV6 if ipv6_out else 0) | TO_SOCKET, 0, b"", 1480))
+    def open(self, *, ipv6_in: bool = False, ipv6_out: bool = False, any_port: bool = False, tos: int = 0xB8) -> Slot:
+        way = TO_A_SOCKET._replace(flags=TO_SOCKET | OUT_IPV6) if ipv6_out else TO_A_SOCKET
+        slot = self.slots.open(flow(ipv6_in=ipv6_in, ipv6_out=ipv6_out, any_port=any_port, tos=tos), way)
         assert slot is not None
         self.addCleanup(self.close, slot)
         return slot
@@ -81,8 +93,10 @@ class KernelTest(unittest.TestCase):
     def close(self, slot: Slot) -> None:
         slot.take()
         self.slots.close(slot)
-        self.slots._free.append(slot.number)
-        self.slots._resting.clear()
+        self.rest()
 
-    def run_program(self, packet: bytes, time: int = 1_000_000_000) -> bpf.TestRun:
-        return bpf.test_run(self.program, packet, time)
+    def rest(self) -> None:
+        type(self).now += REST
+
+    def run_program(self, packet: bytes, time: int = 1_000_000_000, repeat: int = 1) -> bpf.TestRun:
+        return bpf.test_run(self.program, packet, time, repeat)

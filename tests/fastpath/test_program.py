@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
+from typing import Optional
 
 from rtpp.fastpath.measures import export_state
 from rtpp.fastpath.slots import Slot
@@ -16,6 +19,7 @@ from tests.fastpath.kernel import (
     REMOTE,
     REMOTE6,
     REMOTE_PORT,
+    SLOTS,
     SOURCE,
     SOURCE6,
     SOURCE_PORT,
@@ -23,16 +27,21 @@ from tests.fastpath.kernel import (
     TARGET,
     TARGET6,
     TARGET_PORT,
+    TO_A_SOCKET,
     UP,
     KernelTest,
+    flow,
     frame,
     internet_checksum,
     pack,
     udp,
+    with_header_checksum,
 )
 
 FAMILIES = [(False, False), (True, True), (False, True), (True, False)]
 MUTATIONS = 4000
+RACES, LAPS = 200, 30_000  # rounds of two processors at one slot at most, and packets of each in a round
+COLLISIONS = 10  # that suffice
 
 
 def rtp(number: int, size: int = 160) -> bytes:
@@ -40,9 +49,10 @@ def rtp(number: int, size: int = 160) -> bytes:
 
 
 class ProgramTest(KernelTest):
-    def armed(self, *, ipv6_in: bool = False, ipv6_out: bool = False, any_port: bool = False) -> Slot:
+    def armed(self, *, ipv6_in: bool = False, ipv6_out: bool = False, any_port: bool = False,
+              slot: Optional[Slot] = None) -> Slot:
         """A slot that takes packets from number 3 on."""
-        slot = self.open(ipv6_in=ipv6_in, ipv6_out=ipv6_out, any_port=any_port)
+        slot = slot or self.open(ipv6_in=ipv6_in, ipv6_out=ipv6_out, any_port=any_port)
         self.ends = (REMOTE6, LOCAL6) if ipv6_in else (REMOTE, LOCAL)
         self.analyzer = Analyzer()
         for number in (1, 2):
@@ -77,8 +87,7 @@ class ProgramTest(KernelTest):
         else:
             datagram = udp(SOURCE, TARGET, ports, payload)
             expected = struct.pack("!BBHHHBBH", 0x45, 0xB8, 20 + len(datagram), 0, 0x4000, 64, 17, 0)
-            expected += pack(SOURCE) + pack(TARGET)
-            expected = expected[:10] + struct.pack("!H", internet_checksum(expected)) + expected[12:]
+            expected = with_header_checksum(expected + pack(SOURCE) + pack(TARGET))
         self.assertEqual(packet.hex(), (expected + datagram).hex())
 
     def test_what_does_not_concern_the_slot(self) -> None:
@@ -108,6 +117,93 @@ class ProgramTest(KernelTest):
         self.assertIsNone(slot.caught_up(stranger))
         self.assertIsNotNone(slot.caught_up(rtp(3)))
         self.assertEqual(slot.take()[0].frozen, 1)
+
+    def test_what_the_stack_would_drop(self) -> None:
+        """It is left to the stack."""
+        for ipv6_in, offset, change in ((False, 24, 0xFF), (False, 22, 1), (True, 14, 0x50), (True, 14, 0x45)):
+            with self.subTest(ipv6_in=ipv6_in, offset=offset):
+                slot = self.armed(ipv6_in=ipv6_in)
+                seen = slot.get("seen")
+                packet = bytearray(frame(rtp(3), *self.ends))
+                packet[offset] = change
+                self.assertEqual(self.run_program(bytes(packet))[:2], (UP, bytes(packet)))
+                cut = frame(rtp(3), *self.ends)[:-1]
+                self.assertEqual(self.run_program(cut)[:2], (UP, cut))
+                self.assertEqual(slot.get("seen"), seen)
+                self.close(slot)
+                self._cleanups.pop()
+
+    def test_hops_and_type_of_service_do_not_matter(self) -> None:
+        """What is for this host arrives with whatever is left of them, and leaves as the slot says."""
+        for hops, tos in ((1, 0), (0, 3), (255, 0xFF)):
+            slot = self.armed()
+            packet = bytearray(frame(rtp(3)))
+            packet[15], packet[22] = tos, hops
+            run = self.run_program(bytes(packet[:14]) + with_header_checksum(bytes(packet[14:34])) + packet[34:])
+            self.assertEqual(run.verdict, TAKEN)
+            self.check_packet(run.packet[14:], rtp(3), is_ipv6=False)
+            self.close(slot)
+            self._cleanups.pop()
+
+    def test_a_fragment_stops_the_program(self) -> None:
+        """The packet that it begins is relayed here, and none that follows may overtake it."""
+        slot = self.armed()
+        packet = bytearray(frame(rtp(3)))
+        packet[20] = 0x20  # more fragments
+        first = bytes(packet[:14]) + with_header_checksum(bytes(packet[14:34])) + bytes(packet[34:])
+        up = slot.get("up")
+        self.assertEqual(self.run_program(first)[:2], (UP, first))
+        self.assertEqual(slot.get("up"), up + 1)
+        self.assertEqual(self.run_program(frame(rtp(4))).verdict, UP)
+
+    def test_two_processors_at_once(self) -> None:
+        """One of them goes up, so that no figure is lost: what was taken is what was counted."""
+        packet = frame(rtp(2))
+        same = flow()._replace(source=flow().remote, target=flow().local)  # what leaves could come in again
+        collisions = 0
+        for _ in range(RACES):
+            if collisions == COLLISIONS:
+                break
+            slot = self.armed(slot=self.slots.open(same, TO_A_SOCKET))
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda _: self.run_program(packet, repeat=LAPS), range(2)))
+            counters, state = slot.take()
+            self.assertEqual(counters.seen, 1 + 2 * LAPS)
+            self.assertEqual(counters.seen, counters.up + counters.forwarded)
+            self.assertEqual(state.received + state.duplicates, 2 + counters.forwarded)
+            self.assertEqual(counters.octets, 172 * counters.forwarded)
+            collisions += counters.up > 1
+            self.slots.close(slot)
+            self.rest()
+        if len(os.sched_getaffinity(0)) > 1:
+            self.assertEqual(collisions, COLLISIONS, "they were at it at once")
+
+    def test_priority_is_that_of_a_socket(self) -> None:
+        for tos in range(256):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+                expected = sender.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY)
+            slot = self.open(tos=tos)
+            self.assertEqual(slot.priority, expected, tos)
+            self.close(slot)
+            self._cleanups.pop()
+
+    def test_slots_run_out(self) -> None:
+        """Then there is none to be had until one is given back, and has rested."""
+        taken = []
+        while (slot := self.slots.open(flow(local_port=41000 + len(taken)), TO_A_SOCKET)) is not None:
+            taken.append(slot)
+        self.assertEqual(len(taken), SLOTS - 1)
+        self.slots.close(taken[0])
+        self.assertIsNone(self.slots.open(flow(local_port=41000), TO_A_SOCKET), "a processor may still be at it")
+        for slot in taken[1:]:
+            self.slots.close(slot)
+        self.rest()
+        self.assertIsNotNone(slot := self.slots.open(flow(local_port=41000), TO_A_SOCKET))
+        self.assertIsNone(self.slots.open(flow(local_port=41000), TO_A_SOCKET), "the port has one")
+        assert slot is not None
+        self.slots.close(slot)
+        self.rest()
 
     def test_dead_process(self) -> None:
         self.armed()
@@ -166,6 +262,8 @@ class ProgramTest(KernelTest):
         for _ in range(source.choice([0, 1, 1, 2, 5])):
             data[source.randrange(12, min(len(data), 60))] = source.choice([0, 1, 0x45, 0x46, 0x20, 0xFF,
                                                                             source.randrange(256)])
+        if source.random() < 0.8:  # or no other damage to the header would be looked at
+            data[14:34] = with_header_checksum(bytes(data[14:34]))
         if source.random() < 0.2:
             del data[source.randrange(54, len(data)) :]  # the kernel takes no shorter ones to test with
         if source.random() < 0.1:
@@ -174,10 +272,12 @@ class ProgramTest(KernelTest):
 
 
 def _is_of_the_flow(packet: bytes) -> bool:
-    """By the book: an IPv4 packet without options that is no fragment, and a UDP datagram that fills it."""
+    """By the book: a whole IPv4 packet without options that is no fragment, and a UDP datagram that fills it."""
     if len(packet) < 42 or packet[12:14] != b"\x08\x00" or packet[14] != 0x45 or packet[23] != 17:
+        return False
+    if internet_checksum(packet[14:34]):
         return False
     total, fragment = struct.unpack("!HxxH", packet[16:22])
     source_port, port, length = struct.unpack("!HHH", packet[34:40])
     return (fragment & 0x3FFF == 0 and packet[26:34] == pack(REMOTE) + pack(LOCAL)
-            and (source_port, port) == (REMOTE_PORT, LOCAL_PORT) and length == total - 20 >= 8)
+            and (source_port, port) == (REMOTE_PORT, LOCAL_PORT) and len(packet) - 34 >= length == total - 20 >= 8)

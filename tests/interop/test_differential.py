@@ -13,6 +13,7 @@ import unittest
 
 from tests.interop.differences import is_skipped
 from tests.interop.rig.commands import NOTIFY, CommandMaker
+from tests.interop.rig.proxy import EVERYWHERE
 from tests.interop.rig.traffic import Traffic
 from tests.interop.rig.twins import Mismatch, Twins
 
@@ -82,6 +83,10 @@ class PacketsTest(unittest.TestCase):
                         problems.append(str(mismatch))
                         traffic.start_over()
                 time.sleep(pause if part < 3 else 0)
+            moves = int(twins.poll("ours", "G nmoves_fastpath"))
+            print(f"{moves} moves to the fast path", file=sys.stderr)
+            if "--fastpath on" in " ".join(EVERYWHERE):
+                self.assertGreater(moves, packets / 100)
         if problems:
             self.fail(f"{len(problems)} differences\n" + "\n".join(problems))
 

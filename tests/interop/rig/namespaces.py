@@ -67,6 +67,14 @@ class Hosts:
         made.settimeout(5)
         return made
 
+    @staticmethod
+    def wire(host: str, device: str) -> socket.socket:
+        """A socket for whole Ethernet frames on a device of a host."""
+        with inside(f"/var/run/netns/{host}"):
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        made.bind((device, 0))
+        return made
+
 
 class inside:
     """This thread is in another network for a while: that of a file of its kind below /proc or /var/run/netns."""

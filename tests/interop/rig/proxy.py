@@ -20,7 +20,7 @@ from tests.interop.rig.tools import ROOT, free_range, stop, wait_for
 from tests.ports import free_port
 
 EVERYWHERE = os.environ.get("RTPPROXY_OPTIONS", "").split()  # for all proxies of a run
-PROGRAM = [sys.executable, str(ROOT / "rtpproxy.py")]
+PROGRAM = [sys.executable, str(ROOT / os.environ.get("RTPPROXY_PROGRAM", "rtpproxy.py"))]
 
 
 class Proxy:
