@@ -1,9 +1,9 @@
 """One file being recorded: the queue that the relay fills, and what writes it to the disk.
 
-The relay's side is `appender`: a record is laid out while its packet is in the processor's caches, which costs a third of
-doing it later, and appended to a list, after a look at how much waits. The spool's side takes a batch from the front of
-the list; both are single operations of the interpreter, so no lock is needed between them. Batches are large: each
-write lets the relay loop's thread in and waits for it again, which costs more than the write.
+The relay's side is `appender`: a record is laid out while its packet is in the processor's caches, and appended to a
+list, after a look at how much waits. The spool's side takes a batch from the front of the list; both are single
+operations of the interpreter, so no lock is needed between them. Batches are large: each write lets the relay loop's
+thread in and waits for it again, which costs more than the write.
 """
 
 from __future__ import annotations
