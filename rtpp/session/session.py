@@ -22,7 +22,7 @@ from rtpp.settings import ListenAddress, Settings
 from rtpp.stats import Stats
 
 if TYPE_CHECKING:
-    from rtpp.session.connected import Connector
+    from rtpp.session.connector import Connector
     from rtpp.session.fork import Fork
     from rtpp.session.notify import Notification
     from rtpp.session.player import Player

@@ -16,7 +16,7 @@ from typing import Callable, Optional, Protocol
 
 from rtpp.net.addresses import IPV4, IPV6, AddressBook
 from rtpp.net.ports import NoPortsError, PortPool, bind_pair
-from rtpp.session.connected import Connector
+from rtpp.session.connector import Connector
 from rtpp.session.load import LoadMeter
 from rtpp.session.lock import FairLock
 from rtpp.session.offload import NoOffload, Offload

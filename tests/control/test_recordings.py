@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rtpp.net.arrival import PUNCTUAL
 from rtpp.recording.formats import open_recording
-from rtpp.session.connected import SUPPORTED, ConnectedSocket
+from rtpp.session.connected import ConnectedSocket
+from rtpp.session.connector import SUPPORTED
 from rtpp.session.recording import FileSink
 from rtpp.session.session import Session
 from rtpp.session.stream import CONNECT_AFTER, Stream

@@ -8,7 +8,8 @@ import time
 import unittest
 from typing import Any
 
-from rtpp.session.connected import RUN, SUPPORTED
+from rtpp.session.connected import RUN
+from rtpp.session.connector import SUPPORTED
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable

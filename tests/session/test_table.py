@@ -13,7 +13,7 @@ import weakref
 from typing import Optional
 
 from rtpp.net.addresses import IPV4
-from rtpp.session.connected import SUPPORTED
+from rtpp.session.connector import SUPPORTED
 from rtpp.session.fork import Fork
 from rtpp.session.player import Player
 from rtpp.session.prompts import Prompt
