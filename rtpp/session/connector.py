@@ -13,7 +13,6 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rtpp.net.arrival import Round
 from rtpp.net.ports import connected_twin
 from rtpp.session.connected import ConnectedSocket
 from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Stream, take
@@ -33,10 +32,6 @@ MAX_BACKLOG = 2000  # packets read at the change; a receive buffer holds fewer
 class Poller(Protocol):
     """The relay loop."""
 
-    @property
-    def round(self) -> Round:
-        """The present one."""
-
     def add(self, bound: socket.socket, watched: Any) -> None:
         """Serve a socket."""
 
@@ -49,7 +44,6 @@ class Connector:
 
     def __init__(self, poller: Poller, schedule: Schedule, offload: Offload, last_descriptor: int) -> None:
         """`last_descriptor` is the highest that a connected socket may have."""
-        self.round = poller.round
         self._poller = poller
         self._schedule = schedule
         self._offload = offload

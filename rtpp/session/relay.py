@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from time import monotonic
 
 from rtpp.log import GLOBAL
-from rtpp.net.arrival import PUNCTUAL, Round
 from rtpp.session.lock import FairLock
 from rtpp.session.poller import Watched, make_poller
 from rtpp.session.session import Step
@@ -44,7 +43,6 @@ class RelayLoop:
         self._poller.add(self._wake_reader, None)
         self._steps: list[tuple[float, int, Step]] = []  # a heap by time due; the number keeps the order of equals
         self._order = itertools.count()
-        self.round = Round()
         self._depth = 1  # packets taken from each ready socket in the next round
         self._stopping = False
         self._failures = 0
@@ -103,7 +101,7 @@ class RelayLoop:
     def _round(self) -> None:
         steps = self._steps
         events = self._poller.wait(steps[0][0] - monotonic() if steps else None)
-        now = self.round.began = monotonic()
+        now = monotonic()
         if self._depth > 1:
             events = [event for event in events for _ in range(self._depth)]
         if len(events) <= BATCH:
@@ -116,7 +114,6 @@ class RelayLoop:
                 self._take_steps(now)
         elapsed = monotonic() - now
         self.busy += elapsed
-        self.round.late = elapsed > PUNCTUAL
         self._depth = min(1 + int(elapsed / PACKET_INTERVAL), MAX_DEPTH)
 
     def _serve(self, events: Sequence[tuple[int, int]], now: float) -> None:

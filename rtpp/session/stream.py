@@ -144,8 +144,8 @@ class Stream:
         return bound.recvfrom if self.arrivals is None else self.arrivals.reader_from(bound)
 
     def note_arrivals(self, wanted: bool) -> None:
-        """Keep `arrivals`, or no longer."""
-        self.arrivals = Arrivals(self.leg.session.connector.round) if wanted else None
+        """Keep `arrivals`, or no longer: that doubles the cost of reading."""
+        self.arrivals = Arrivals() if wanted else None
         if self.socket is not None:
             self.recvfrom = self.reader(self.socket)
         if self.connected is not None:

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from rtpp.net.arrival import Arrivals, Round
+from rtpp.net.arrival import Arrivals
 
 
 def ensure_time_stamps(test: unittest.TestCase) -> None:
@@ -18,8 +18,8 @@ def ensure_time_stamps(test: unittest.TestCase) -> None:
     probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     test.addCleanup(probe.close)
     probe.bind(("127.0.0.1", 0))
-    arrivals = Arrivals(Round())
-    read = arrivals.reader_from(probe)
+    arrivals = Arrivals()
+    read = arrivals.reader(probe)
     end = time.monotonic() + 5
     while time.monotonic() < end:
         probe.sendto(b"probe", probe.getsockname())

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from rtpp.net.arrival import Arrivals, Round
+from rtpp.net.arrival import Arrivals
 from tests.net.stamping import ensure_time_stamps
 
 PAUSE = 0.05  # seconds that a datagram waits to be read
@@ -35,22 +35,19 @@ class ArrivalsTest(unittest.TestCase):
 
     def test_data_and_source(self) -> None:
         for host in ("127.0.0.1", "::1"):
-            for late in (False, True):
-                with self.subTest(host=host, late=late):
-                    sender, receiver = self.pair(host)
-                    present = Round()
-                    present.late = late
-                    arrivals = Arrivals(present)
-                    self.send(sender, receiver)
-                    self.assertEqual(arrivals.reader_from(receiver)(9000), (b"hello", sender.getsockname()))
-                    self.send(sender, receiver)
-                    self.assertEqual(arrivals.reader(receiver)(2), b"he")
+            with self.subTest(host=host):
+                sender, receiver = self.pair(host)
+                arrivals = Arrivals()
+                self.send(sender, receiver)
+                self.assertEqual(arrivals.reader_from(receiver)(9000), (b"hello", sender.getsockname()))
+                self.send(sender, receiver)
+                self.assertEqual((arrivals.reader(receiver)(2), arrivals.source), (b"he", sender.getsockname()))
 
     @unittest.skipUnless(sys.platform == "linux", "only Linux is asked for times")
-    def test_a_late_loop_asks_the_kernel(self) -> None:
+    def test_the_time_is_that_of_arrival(self) -> None:
         ensure_time_stamps(self)
         sender, receiver = self.pair()
-        arrivals = Arrivals(Round())
+        arrivals = Arrivals()
         for read in (arrivals.reader(receiver), arrivals.reader_from(receiver)):
             before = time.time()
             there = self.send(sender, receiver)
@@ -59,7 +56,7 @@ class ArrivalsTest(unittest.TestCase):
 
     def test_without_the_kernels_help_it_is_the_time_of_reading(self) -> None:
         sender, receiver = self.pair()
-        arrivals = Arrivals(Round())
+        arrivals = Arrivals()
         for read in (arrivals.reader(receiver), arrivals.reader_from(receiver)):
             if sys.platform == "linux":
                 receiver.setsockopt(socket.SOL_SOCKET, 35, 0)  # SO_TIMESTAMPNS
@@ -68,25 +65,11 @@ class ArrivalsTest(unittest.TestCase):
             read(9000)
             self.assertTrue(before <= arrivals.last <= time.time())
 
-    def test_a_punctual_loop_knows_itself(self) -> None:
-        sender, receiver = self.pair()
-        present = Round()
-        arrivals = Arrivals(present)
-        read = arrivals.reader(receiver)
-        self.send(sender, receiver)
-        present.late, present.began = False, time.monotonic() - 30
-        before = time.time()
-        read(9000)
-        self.assertTrue(before - 30.01 <= arrivals.last <= time.time() - 29.9, arrivals.last - before)
-
     def test_nothing_to_read(self) -> None:
         _, receiver = self.pair()
         receiver.setblocking(False)
-        for late in (False, True):
-            present = Round()
-            present.late = late
-            with self.assertRaises(BlockingIOError):
-                Arrivals(present).reader(receiver)(9000)
+        with self.assertRaises(BlockingIOError):
+            Arrivals().reader(receiver)(9000)
 
 
 if __name__ == "__main__":
