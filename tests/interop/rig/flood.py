@@ -1,8 +1,8 @@
 """RTP at a high rate, and what arrives of it.
 
 Each end is a process with a socket handed down as descriptor: `python3 -m tests.interop.rig.flood send DESCRIPTOR RATE
-SECONDS HOST PORT...` paces packets over all ports, `... receive DESCRIPTOR` counts until its input ends. Each port gets
-a stream with its own SSRC and consecutive sequence numbers.
+HOST PORT...` paces packets over all ports, at first at a tenth of the rate, `... receive DESCRIPTOR` counts; both until
+their input ends. Each port gets a stream with its own SSRC and consecutive sequence numbers.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ import time
 HEADER = struct.Struct("!BBHII")
 SIZE = 160
 TICK = 0.001  # seconds
+SLOWLY = 5.0  # seconds in which streams may settle
 
 
-def send(descriptor: int, rate: float, seconds: float, host: str, ports: list[int]) -> None:
-    """Print how many packets there were, and in how many seconds."""
+def send(descriptor: int, rate: float, host: str, ports: list[int]) -> None:
+    """Print how many packets there were, and the rate without the start."""
     sender = socket.socket(fileno=descriptor)
     pack, payload = HEADER.pack, bytes(SIZE)
     start = time.monotonic()
-    number, total = 0, int(rate * seconds)
-    while number < total:
-        due = min(total, int((time.monotonic() - start) * rate))
+    number = 0
+    while not select.select([sys.stdin], [], [], TICK)[0]:
+        elapsed = time.monotonic() - start
+        due = int(min(elapsed, SLOWLY) * rate / 10 + max(0.0, elapsed - SLOWLY) * rate)
         for each in range(number, due):
             turn, stream = divmod(each, len(ports))
             packet = pack(0x80, 0, turn & 0xFFFF, turn * 160 & 0xFFFFFFFF, stream + 1) + payload
             sender.sendto(packet, (host, ports[stream]))
-        number = max(number, due)
-        time.sleep(TICK)
-    print(json.dumps({"sent": total, "seconds": round(time.monotonic() - start, 1)}))
+        number = due
+    fast = time.monotonic() - start - SLOWLY
+    print(json.dumps({"sent": number, "rate": round((number - SLOWLY * rate / 10) / fast)}))
 
 
 def receive(descriptor: int) -> None:
@@ -65,7 +67,7 @@ def receive(descriptor: int) -> None:
 def main() -> None:
     what, descriptor, *rest = sys.argv[1:]
     if what == "send":
-        send(int(descriptor), float(rest[0]), float(rest[1]), rest[2], [int(port) for port in rest[3:]])
+        send(int(descriptor), float(rest[0]), rest[1], [int(port) for port in rest[2:]])
     else:
         receive(int(descriptor))
 
