@@ -75,7 +75,7 @@ class Connector:
             return
         stream.connected = ConnectedSocket(stream, twin, remote)
         stream.choose_send()
-        stream.peer.reclaim()  # its packets leave through the new socket from now on
+        _end_runs(stream.peer)  # its packets leave through the new socket from now on
         self._open[stream] = None
         self._poller.add(twin, stream.connected)
         for each in (stream.socket, twin):
@@ -85,9 +85,8 @@ class Connector:
         """Close the connected socket of a stream, if it has one; its own one serves all again."""
         connected = stream.connected
         if connected is not None:
-            if stream.offloaded is connected:
-                connected.close()
-            stream.peer.reclaim()
+            for each in (stream, stream.peer):
+                _end_runs(each)
             stream.connected = stream.send = None
             stream.connect_at = stream.received + CONNECT_AFTER
             del self._open[stream]
@@ -103,6 +102,12 @@ class Connector:
                 _read_all(stream.connected.socket, stream, now)
             self.disconnect(stream)
         return bool(oldest)
+
+
+def _end_runs(stream: Stream) -> None:
+    """Where its packets go is about to change."""
+    if stream.connected is not None and stream.offloaded is stream.connected:
+        stream.connected.close()
 
 
 def _read_all(bound: socket.socket, stream: Stream, now: float) -> None:
