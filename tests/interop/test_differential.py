@@ -84,7 +84,6 @@ class PacketsTest(unittest.TestCase):
                         traffic.start_over()
                 time.sleep(pause if part < 3 else 0)
             moves = int(twins.poll("ours", "G nmoves_fastpath"))
-            print(f"{moves} moves to the fast path", file=sys.stderr)
             if "--fastpath on" in " ".join(EVERYWHERE):
                 self.assertGreater(moves, packets / 100)
         if problems:
