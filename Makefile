@@ -5,7 +5,8 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 VENV = .venv
-FASTPATH_TESTS = differential kamailio sipp sippy
+EAGER = RTPPROXY_PROGRAM=tests/interop/rig/eager.py
+CALL_TESTS = $(patsubst %,tests/interop/test_%.py,differential kamailio sipp sippy)
 
 MAN = $(PREFIX)/share/man
 UNITS ?= $(PREFIX)/lib/systemd/system
@@ -72,12 +73,15 @@ interop:
 	tests/interop/install.sh
 	$(VENV)/bin/python -m tests -j 1 tests/interop
 
-# The whole program, calls through SIP servers, and the comparison with the C engine, once more with all that can be
-# relayed in the kernel relayed there, from each stream's first packets on.
+# The whole program, calls through SIP servers, and the comparison with the C engine, once more with streams that settle
+# at their first packets: with all that can be relayed in the kernel relayed there, and with connected sockets.
 interop-fastpath:
 	tests/interop/install.sh
-	RTPPROXY_PROGRAM=tests/interop/rig/eager.py RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 \
-		tests/daemon $(FASTPATH_TESTS:%=tests/interop/test_%.py)
+	$(EAGER) RTPPROXY_OPTIONS="--fastpath on" $(VENV)/bin/python -m tests -j 1 tests/daemon $(CALL_TESTS)
+
+interop-connected:
+	tests/interop/install.sh
+	$(EAGER) RTPPROXY_OPTIONS="--fastpath off" $(VENV)/bin/python -m tests -j 1 tests/daemon $(CALL_TESTS)
 
 bench:
 	$(PYTHON) -m bench $(BENCH)
@@ -93,4 +97,4 @@ clean:
 	rm -rf build .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: all install uninstall deb rpm test interop interop-fastpath bench demo lint clean
+.PHONY: all install uninstall deb rpm test interop interop-fastpath interop-connected bench demo lint clean
