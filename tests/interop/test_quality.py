@@ -46,14 +46,15 @@ class Stream(NamedTuple):
     clock: int = 8000
 
     def packets(self, source: random.Random, ssrc: int) -> list[tuple[float, bytes]]:
-        """Datagrams and when they are to be sent, in that order. The first comes first, for tshark counts from
-        it, and the last comes."""
+        """Datagrams and when they are to be sent, in that order. The first comes first and the last comes last, for
+        tshark counts from one to the other."""
         sent = []
         for number in range(PACKETS):
             data = rtp(self.first + number, number * self.clock // 50, ssrc, bytes(160), self.payload_type)
             if 0 < number < PACKETS - 1 and source.random() < self.loss:
                 continue
-            at = number / 50 + source.random() * self.delay * (number > 0)
+            share = {0: 0.0, PACKETS - 1: 1.0}.get(number, source.random())
+            at = number / 50 + share * self.delay
             sent.append((at, data))
             if source.random() < self.duplicates:
                 sent.append((at + 0.004, data))
