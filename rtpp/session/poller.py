@@ -71,7 +71,7 @@ class EpollPoller(_Pollers):
 
     def wait(self, timeout: Optional[float]) -> Sequence[tuple[int, int]]:
         """Descriptors with packets, each beside a number, within `timeout` seconds (None: for ever)."""
-        return self._poll(timeout if timeout is None or timeout > 0.0 else 0.0, MAX_EVENTS)
+        return self._poll(-1.0 if timeout is None else max(timeout, 0.0), MAX_EVENTS)  # PyPy takes no None
 
     def close(self) -> None:
         self._epoll.close()
