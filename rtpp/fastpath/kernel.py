@@ -12,7 +12,8 @@ PULL_DATA = 39
 REDIRECT_TO_NEIGHBOUR = 152
 
 # struct __sk_buff
-LENGTH, PACKET_TYPE, PROTOCOL, VLAN, PRIORITY, DATA, DATA_END, TIMESTAMP, BATCH = 0, 4, 16, 20, 32, 76, 80, 152, 176
+LENGTH, PACKET_TYPE, PROTOCOL, IS_TAGGED, TAG, PRIORITY = 0, 4, 16, 20, 24, 32
+DATA, DATA_END, TIMESTAMP, BATCH = 76, 80, 152, 176
 IPV4, IPV6 = 0x0008, 0xDD86  # Ethernet's protocol numbers, as they stand in memory on a little-endian machine
 
 # verdicts

@@ -24,6 +24,7 @@ from rtpp.fastpath.kernel import (
     DATA_END,
     IPV4,
     IPV6,
+    IS_TAGGED,
     LENGTH,
     MAP_LOOKUP,
     MONOTONIC_TIME,
@@ -35,8 +36,8 @@ from rtpp.fastpath.kernel import (
     PULL_DATA,
     REDIRECT_TO_NEIGHBOUR,
     STOP,
+    TAG,
     TIMESTAMP,
-    VLAN,
 )
 from rtpp.fastpath.layout import (
     ANALYSE,
@@ -53,6 +54,7 @@ from rtpp.fastpath.layout import (
 from rtpp.fastpath.rewriting import IPV4_UDP, IPV6_UDP, UDP, fold, rewrite
 
 NEXT_HOP_SIZE = 20
+VLAN_ID = 0xFFF  # bits of a tag
 FRAGMENT, LATER_FRAGMENT = 0xFF3F, 0xFF1F  # bits of the IPv4 flags and offset, as they stand in memory
 
 
@@ -60,9 +62,10 @@ def build(table: int, slots: int, *, times_from_packets: bool = False) -> Assemb
     """`table` and `slots` are descriptors of the maps. `times_from_packets` is for tests that make their own time."""
     code = Assembler()
     code.mov(R6, R1)
-    for field in (VLAN, PACKET_TYPE):  # tagged, not for this host
-        code.load(4, R0, R6, field)
-        code.jump("!=", R0, 0, "next")
+    code.load(4, R0, R6, PACKET_TYPE)
+    code.jump("!=", R0, 0, "next")  # not for this host
+    code.load(4, R0, R6, TAG)
+    code.jump("&", R0, VLAN_ID, "next")
     code.load(4, R0, R6, PROTOCOL)
     code.jump("==", R0, IPV6, "IPv6")
     code.jump("!=", R0, IPV4, "next")
@@ -92,6 +95,7 @@ def _match_ipv4(code: Assembler, table: int, slots: int) -> None:
     _check_header(code)
     code.load(2, R0, R7, 20)
     code.jump("&", R0, FRAGMENT, "up from IPv4")
+    _check_tag(code, "up from IPv4")
     _check_length(code, IPV4_UDP, 16, 20, "up from IPv4")
     _gather(code, IPV4_UDP)
     code.load(2, R0, R7, IPV4_UDP + 6)
@@ -116,6 +120,7 @@ def _match_ipv6(code: Assembler, table: int, slots: int) -> None:
         _compare(code, 8, 38 + half, "local", half)
         _compare(code, 8, 22 + half, "remote", half)
     _compare_port(code, IPV6_UDP)
+    _check_tag(code, "up from IPv6")
     _check_length(code, IPV6_UDP, 18, 0, "up from IPv6")
     _gather(code, IPV6_UDP)
     code.load(2, R0, R7, IPV6_UDP + 6)
@@ -143,6 +148,12 @@ def _reach(code: Assembler, size: int) -> None:
     code.add(R0, size)
     code.jump(">", R0, R8, "next")
     code.label(reached)
+
+
+def _check_tag(code: Assembler, otherwise: str) -> None:
+    """A tag that is no VLAN's says a priority only: such a packet is for the socket."""
+    code.load(4, R0, R6, IS_TAGGED)
+    code.jump("!=", R0, 0, otherwise)
 
 
 def _gather(code: Assembler, udp: int) -> None:

@@ -89,7 +89,7 @@ class NetworkTest(HostsTest):
         elif kind == 5:
             data += bytes(source.randrange(1, 30))  # Ethernet's padding
         else:
-            data[12:12] = b"\x81\0\0\5"  # VLAN 5, which nobody has here
+            data[12:12] = b"\x81\0\0" + source.choice((b"\0", b"\5"))  # a priority only, or a VLAN that nobody has here
             return bytes(data)
         if is_ipv4 and source.random() < 0.8:
             data[14:34] = with_header_checksum(bytes(data[14:34]))
