@@ -132,23 +132,34 @@ class NetworkTest(HostsTest):
 
     # -- ways ------------------------------------------------------------------------------------
 
-    def test_vlan(self) -> None:
+    def test_devices_on_devices(self) -> None:
+        """A VLAN, where this kernel has them, and a second hardware address on a link."""
+        tried = [kind[0] for kind in (("vlan", "id", "5"), ("macvlan",)) if self.is_relayed_from(*kind)]
+        self.assertIn("macvlan", tried)
+
+    def is_relayed_from(self, *kind: str) -> bool:
+        """A call whose caller is reached by a device on a device; False when this kernel has none of that kind."""
         for host, device, address in ((self.hosts.caller, "out", "192.0.3.2"), (self.hosts.proxy, "left", "192.0.3.1")):
             try:
-                self.ip(host, "link", "add", "link", device, "name", "tagged", "type", "vlan", "id", "5")
+                self.ip(host, "link", "add", "link", device, "name", "upper", "type", *kind)
             except subprocess.CalledProcessError as error:
-                self.skipTest(f"this kernel has no VLAN devices: {error.stderr.strip()}")
-            self.addCleanup(self.ip, host, "link", "del", "tagged")
-            self.ip(host, "addr", "add", f"{address}/24", "dev", "tagged")
-            self.ip(host, "link", "set", "tagged", "up")
+                self.assertIn("Unknown device type", error.stderr)
+                return False
+            remove = ["ip", "-n", host, "link", "del", "upper"]
+            self.addCleanup(subprocess.run, remove, capture_output=True, check=False)
+            self.ip(host, "addr", "add", f"{address}/24", "dev", "upper")
+            self.ip(host, "link", "set", "upper", "up")
         proxy = self.start("-l", f"192.0.3.1/{TO_CALLEE}")
         caller, callee = self.socket(self.hosts.caller, "192.0.3.2"), self.socket(self.hosts.callee, CALLEE)
         to_callee = int(proxy.say(f"Uies call 192.0.3.2 {caller.getsockname()[1]} from").split()[0])
         to_caller = int(proxy.say(f"Leis call {CALLEE} {callee.getsockname()[1]} from to").split()[0])
         self.talk((caller, ("192.0.3.1", to_caller), callee, (TO_CALLEE, to_callee)), range(200))
         self.assertEqual(proxy.fast, 2)
-        self.assertIn("tagged", proxy.log())
+        self.assertIn("upper", proxy.log())
         self.assertEqual(proxy.stop(), 0)
+        for host in (self.hosts.caller, self.hosts.proxy):
+            self.ip(host, "link", "del", "upper")
+        return True
 
     def test_party_on_this_host(self) -> None:
         """Packets to it leave the kernel's way; those from it come by loopback, which `auto` leaves alone: they are
