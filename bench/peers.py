@@ -71,7 +71,7 @@ class OurProxy(Peer):
     """This project, on one Python interpreter."""
 
     sets_up = True
-    settle_packets = 120  # after a hundred a stream gets a connected socket: two seconds of a call
+    settle_packets = 170  # after a hundred a stream gets a connected socket, 500 of them a second
 
     def __init__(self, python: str, options: tuple[str, ...] = ()) -> None:
         """`python` is the interpreter, a path or a command."""

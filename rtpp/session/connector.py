@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SUPPORTED = sys.platform == "linux"  # elsewhere two sockets on one port share packets in other ways
 SHED = 32  # sockets closed at a time
 PAUSE = 10.0  # seconds after that in which none is opened
-SPACING = 0.002  # seconds between two that are opened: many calls that settle together must not hold up packets
+SPACING = 0.002  # seconds at least between two that are opened: many that settle together must not hold up packets
 OFFER_AGAIN = 500  # packets
 MAX_BACKLOG = 2000  # packets read at the change; a receive buffer holds fewer
 
@@ -52,15 +52,18 @@ class Connector:
         self._open: dict[Stream, None] = {}  # oldest first
 
     def connect(self, stream: Stream, now: float) -> None:
-        """A stream has settled: it may leave this process, or gets a connected socket after the packet in hand."""
+        """A stream has settled: it may leave this process, or gets a connected socket after the packet in hand.
+
+        One that comes too soon after another tries again when its latch looks at a packet next, in a second. To wait
+        for its turn would be no better: a timer that is due soon makes every wait for packets dearer.
+        """
+        if stream.offloaded in (None, stream.connected) and not self._offload.offer(stream, now):
+            if stream.connected is None and now < max(self._next, self._not_before):
+                return
+            if SUPPORTED and stream.connected is None:
+                self._next = now + SPACING
+                self._schedule(now, lambda now: self._connect(stream, now))
         stream.connect_at = stream.received + OFFER_AGAIN if self._offload.is_on else float("inf")
-        if stream.offloaded not in (None, stream.connected):
-            return  # it has left already
-        if self._offload.offer(stream, now):
-            return
-        if SUPPORTED and stream.connected is None and now >= self._not_before:
-            self._next = max(now, self._next + SPACING)
-            self._schedule(self._next, lambda now: self._connect(stream, now))
 
     def _connect(self, stream: Stream, now: float) -> None:
         remote = stream.latch.expected
