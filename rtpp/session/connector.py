@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from rtpp.net.ports import connected_twin
 from rtpp.session.connected import ConnectedSocket
@@ -19,12 +19,10 @@ from rtpp.session.stream import CONNECT_AFTER, MAX_DATAGRAM, Stream, take
 
 if TYPE_CHECKING:
     from rtpp.session.offload import Offload
-    from rtpp.session.session import Schedule
 
 SUPPORTED = sys.platform == "linux"  # elsewhere two sockets on one port share packets in other ways
 SHED = 32  # sockets closed at a time
 PAUSE = 10.0  # seconds after that in which none is opened
-SPACING = 0.002  # seconds at least between two that are opened: many that settle together must not hold up packets
 OFFER_AGAIN = 500  # packets
 MAX_BACKLOG = 2000  # packets read at the change; a receive buffer holds fewer
 
@@ -38,32 +36,30 @@ class Poller(Protocol):
     def remove(self, bound: socket.socket) -> None:
         """Serve it no longer."""
 
+    def defer(self, work: Callable[[float], None]) -> None:
+        """Do it soon, without holding up packets."""
+
 
 class Connector:
     """Opens and closes connected sockets. Guarded by `SessionTable.lock`."""
 
-    def __init__(self, poller: Poller, schedule: Schedule, offload: Offload, last_descriptor: int) -> None:
+    def __init__(self, poller: Poller, offload: Offload, last_descriptor: int) -> None:
         """`last_descriptor` is the highest that a connected socket may have."""
         self._poller = poller
-        self._schedule = schedule
         self._offload = offload
         self._last_descriptor = last_descriptor
-        self._not_before = self._next = 0.0  # monotonic seconds
+        self._not_before = 0.0  # monotonic seconds
         self._open: dict[Stream, None] = {}  # oldest first
 
     def connect(self, stream: Stream, now: float) -> None:
-        """A stream has settled: it may leave this process, or gets a connected socket after the packet in hand.
-
-        One that comes too soon after another tries again when its latch looks at a packet next, in a second. To wait
-        for its turn would be no better: a timer that is due soon makes every wait for packets dearer.
-        """
-        if stream.offloaded in (None, stream.connected) and not self._offload.offer(stream, now):
-            if stream.connected is None and now < max(self._next, self._not_before):
-                return
-            if SUPPORTED and stream.connected is None:
-                self._next = now + SPACING
-                self._schedule(now, lambda now: self._connect(stream, now))
+        """A stream has settled: it may leave this process, or gets a connected socket when its turn comes."""
         stream.connect_at = stream.received + OFFER_AGAIN if self._offload.is_on else float("inf")
+        if stream.offloaded not in (None, stream.connected):
+            return  # it has left already
+        if self._offload.offer(stream, now):
+            return
+        if SUPPORTED and stream.connected is None and now >= self._not_before:
+            self._poller.defer(lambda now: self._connect(stream, now))
 
     def _connect(self, stream: Stream, now: float) -> None:
         remote = stream.latch.expected

@@ -16,8 +16,10 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from time import monotonic
+from typing import Callable
 
 from rtpp.log import GLOBAL
 from rtpp.session.lock import FairLock
@@ -28,6 +30,8 @@ from rtpp.stats import Stats
 BATCH = 64  # packets or timed steps per turn of the lock
 PACKET_INTERVAL = 0.02  # seconds, of most streams: as many more packets wait in every socket as a round took of these
 MAX_DEPTH = 8
+SPACING = 0.002  # seconds at least between two pieces of deferred work
+LONGEST_WAIT = 0.05  # seconds for which deferred work waits where no packets come
 
 
 class RelayLoop:
@@ -43,6 +47,8 @@ class RelayLoop:
         self._poller.add(self._wake_reader, None)
         self._steps: list[tuple[float, int, Step]] = []  # a heap by time due; the number keeps the order of equals
         self._order = itertools.count()
+        self._deferred: deque[Callable[[float], None]] = deque()
+        self._next_deferred = 0.0  # monotonic seconds
         self._depth = 1  # packets taken from each ready socket in the next round
         self._stopping = False
         self._failures = 0
@@ -90,6 +96,16 @@ class RelayLoop:
         if self._steps[0][0] == due:
             self.wake()
 
+    def defer(self, work: Callable[[float], None]) -> None:
+        """Call `work(now)` soon, a while after other such work. Needs the table lock held.
+
+        It sets no timer: one that is due soon makes every wait for packets dearer, on virtual machines by half of what
+        a packet costs.
+        """
+        self._deferred.append(work)
+        if len(self._deferred) == 1:
+            self.wake()
+
     def _run(self) -> None:
         while not self._stopping:
             try:
@@ -100,7 +116,8 @@ class RelayLoop:
 
     def _round(self) -> None:
         steps = self._steps
-        events = self._poller.wait(steps[0][0] - monotonic() if steps else None)
+        longest = LONGEST_WAIT if self._deferred else None
+        events = self._poller.wait(steps[0][0] - monotonic() if steps else longest)
         now = monotonic()
         if self._depth > 1:
             events = [event for event in events for _ in range(self._depth)]
@@ -112,6 +129,10 @@ class RelayLoop:
         while steps and steps[0][0] <= now:
             with self._lock:
                 self._take_steps(now)
+        if self._deferred and now >= self._next_deferred:
+            self._next_deferred = now + SPACING
+            with self._lock:
+                self._deferred.popleft()(now)
         elapsed = monotonic() - now
         self.busy += elapsed
         self._depth = min(1 + int(elapsed / PACKET_INTERVAL), MAX_DEPTH)

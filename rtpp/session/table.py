@@ -59,7 +59,7 @@ class SessionTable:
         }
         self.offload = offload or NoOffload()
         self._last_descriptor = _last_media_descriptor()
-        self._connector = Connector(self.relay, self.relay.schedule, self.offload, self._last_descriptor)
+        self._connector = Connector(self.relay, self.offload, self._last_descriptor)
         self.on_empty: Optional[Callable[[], None]] = None  # called when the last session has ended
         self.observers: list[Observer] = []
         self.load = LoadMeter()

@@ -9,7 +9,7 @@ import unittest
 from typing import Any
 
 from rtpp.session.connected import RUN
-from rtpp.session.connector import SPACING, SUPPORTED, Connector
+from rtpp.session.connector import SUPPORTED
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import NoSocketsError, SessionTable
@@ -41,7 +41,6 @@ class ConnectedTest(SessionTest):
             self.wait_for(lambda: stream.latch.latched, "latching")
             with self.table.lock:
                 stream.connect_at = 0
-                session_connector(stream)._next = 0.0  # no other has just had its turn
                 stream.latch.sync_due = 0.0  # the next packet is judged, as one packet each second is
             party.send(rtp(first + 1), stream)
             self.wait_for(lambda: stream.connected is not None, "a connected socket")
@@ -92,20 +91,20 @@ class ConnectedTest(SessionTest):
         self.assertEqual(stream.analyzer.report()[:5], (0, 0, 0, 0, 120))
 
     def test_one_after_another(self) -> None:
-        """A stream that settles too soon after another is not forgotten: the next look of its latch helps it."""
-        session, caller, callee = self.call()
-        now = time.monotonic()
-        with self.quiet():
+        """Streams that settle together get their sockets in turn, also when no packet comes any more."""
+        streams = []
+        for number in range(5):
+            session, caller, callee = self.call(call_id=str(number))
             for stream, party in ((session.caller.rtp, caller), (session.callee.rtp, callee)):
-                party.send(rtp(), stream)
-                self.wait_for(lambda stream=stream: stream.latch.latched, "latching")
+                with self.quiet():
+                    party.send(rtp(), stream)
+                    self.wait_for(lambda stream=stream: stream.latch.latched, "latching")
+                streams.append(stream)
         with self.table.lock:
-            one, other = session.caller.rtp, session.callee.rtp
-            for moment, expected in ((now, 1), (now + SPACING / 2, 1), (now + 2 * SPACING, 2)):
-                for stream in (one, other):
-                    session.connector.connect(stream, moment)
-                self.table.relay._take_steps(moment)
-                self.assertEqual((one.connected is not None) + (other.connected is not None), expected)
+            for stream in streams:
+                stream.leg.session.connector.connect(stream, time.monotonic())
+            self.assertEqual([stream.connected for stream in streams], [None] * 10)
+        self.wait_for(lambda: all([stream.connected for stream in streams]), "connected sockets")
 
     def test_strangers_are_refused(self) -> None:
         session, caller, callee = self.call()
@@ -281,10 +280,6 @@ class ConnectedTest(SessionTest):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
             thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.assertFalse(_binds(thief, session.caller.rtp.port))
-
-
-def session_connector(stream: Stream) -> Connector:
-    return stream.leg.session.connector
 
 
 def _binds(probe: socket.socket, port: int) -> bool:
