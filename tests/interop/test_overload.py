@@ -51,8 +51,8 @@ class OverloadTest(unittest.TestCase):
         self.assertFalse(self.refuses())
         sender = self.sender.rtp_socket
         command = [sys.executable, "-m", "tests.interop.rig.flood", "send", str(sender.fileno()), str(RATE),
-                   str(LONGEST), "127.0.0.1", *self.ports]
-        with subprocess.Popen(command, pass_fds=[sender.fileno()], cwd=ROOT) as flood:
+                   "127.0.0.1", *self.ports]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[sender.fileno()], cwd=ROOT) as flood:
             try:
                 wait_for(self.refuses, "overload", LONGEST)
                 self.assertGreater(self.load(), 0.85)
