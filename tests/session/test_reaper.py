@@ -75,16 +75,21 @@ class Reaping(SessionTest):
         table = self.make_table()
         reaper = Reaper(table, self.notifier, FullCollections())
 
-        def rate_after_another_packet() -> float:
+        rates: list[float] = []
+
+        def is_measured() -> bool:
             with table.lock:
                 table.stats.npkts_rcvd += 1
-                return table.stats.pps_in
+                rates.append(table.stats.pps_in)
+            return rates[-1] > 0
 
         reaper.start()
         try:
-            self.wait_for(rate_after_another_packet, "a rate of packets")
+            self.wait_for(is_measured, "a rate of packets")
         finally:
             reaper.stop()
+        self.assertEqual(rates[0], 0.0)
+        self.assertGreater(rates[-1], 0.0)
 
     def test_stop_before_the_first_tick(self) -> None:
         table = self.make_table()
