@@ -46,16 +46,19 @@ def measure(python: str, load: LoadGenerator, network: Network, cores: Cores, ca
 
 def table(calls: int, runs: Runs) -> Table:
     """Medians over the rounds."""
-    columns = ("calls", "us CPU/packet", "(min-max)", "x plain", "lost %", "p50 us", "p99 us", "max us")
+    columns = ("calls", "us CPU/packet", "(min-max)", "x plain", "us of core", "x plain", "lost %", "p50 us", "p99 us",
+               "max us")
     made = Table(f"Recording {calls} calls", columns)
-    plain = _costs(runs["plain"])
+    plain, plain_core = _costs(runs["plain"])
     for name, results in runs.items():
-        cost = _costs(results)
-        made.add(name, number(cost, 1), interval(cost, 1), ratio(cost, plain, 2),
+        cost, core = _costs(results)
+        made.add(name, number(cost, 1), interval(cost, 1), ratio(cost, plain, 2), number(core, 1),
+                 ratio(core, plain_core, 2),
                  number([r.lost_percent for r in results], 2), number([r.p50 for r in results], 0),
                  number([r.p99 for r in results], 0), number([r.max for r in results], 0))
     return made
 
 
-def _costs(results: Sequence[LoadResult]) -> list[Optional[float]]:
-    return [result.process_us for result in results]
+def _costs(results: Sequence[LoadResult]) -> tuple[list[Optional[float]], list[Optional[float]]]:
+    """Of the process, and of all that its core did."""
+    return [result.process_us for result in results], [result.core_us for result in results]

@@ -20,6 +20,7 @@ from rtpp.control.listeners import Listener, make_listener
 from rtpp.control.replycache import ReplyCache
 from rtpp.log import GLOBAL, writers
 from rtpp.session.garbage import FullCollections
+from rtpp.session.lock import FairLock
 from rtpp.session.notify import AllowedTargets, Notifier
 from rtpp.session.reaper import Reaper
 from rtpp.session.table import SessionTable
@@ -58,7 +59,7 @@ class Proxy:
         self._notifier = Notifier()
         self._collections = FullCollections()
         self._reaper = Reaper(self.table, self._notifier, self._collections)
-        self._spool = _spool(settings)
+        self._spool = _spool(settings, self.table.lock)
         self._modules = self._load_modules(settings)
         self._executor = Executor(self.table, targets, self._spool, self._modules)
         cache = ReplyCache()
@@ -143,12 +144,12 @@ def _fast_path(settings: Settings, stats: Stats) -> Optional[FastPath]:
     return make_fast_path(settings, stats)
 
 
-def _spool(settings: Settings) -> Optional[Spool]:
+def _spool(settings: Settings, lock: FairLock) -> Optional[Spool]:
     if not settings.record_dir:
         return None
     from rtpp.recording.spool import Spool
 
-    return Spool(settings.record_dir, settings.spool_dir)
+    return Spool(lock, settings.record_dir, settings.spool_dir)
 
 
 def _go_on() -> None:

@@ -78,8 +78,9 @@ class Recordings:
             if self._settings.record_rtcp:
                 files.append((leg.rtcp, self._open(session, f"{name}.rtcp")))
         except (OSError, ValueError):
-            for _, file in files:
-                file.spool.close(file.file)
+            with self._table.lock:
+                for _, file in files:
+                    file.spool.close(file.file)
             raise
         with self._table.lock:
             sinks: list[tuple[Stream, Sink]] = [(stream, FileSink(file)) for stream, file in files]

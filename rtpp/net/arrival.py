@@ -1,8 +1,9 @@
 """When datagrams arrived, by the kernel's own reading of the clock.
 
 A program that is busy, or waits for a processor, reads late, and a recording must tell how packets came and not how
-busy the host was. The kernel stamps each datagram as it comes in and hands the time over beside the data
-(SO_TIMESTAMPNS, Linux). Where it does not, the time of reading has to do.
+busy the host was. The kernel notes when each datagram came in, and tells it of the one that was read last
+(SIOCGSTAMPNS, Linux): that costs half of having it handed over with the data. Where it does not, the time of reading
+has to do.
 """
 
 from __future__ import annotations
@@ -10,42 +11,55 @@ from __future__ import annotations
 import socket
 import sys
 from struct import Struct
-from time import time
+from time import time_ns
 from typing import Any, Callable
 
-_SO_TIMESTAMPNS = 35  # on the usual machines; where it is the number of something else, no times come
-_SUPPORTED = sys.platform == "linux"
-_stamp = Struct("@ll")  # seconds, nanoseconds
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_stamp.size) if _SUPPORTED else 0
+if sys.platform == "linux":
+    from fcntl import ioctl
+else:
+
+    def ioctl(descriptor: int, request: int, stamp: bytearray) -> None:
+        raise OSError("only Linux is asked for times")
+
+
+STAMP = Struct("@ll")  # seconds since 1970 and nanoseconds, as the kernel writes them
+_SIOCGSTAMPNS = 0x8907  # on the usual machines; where it is the number of something else, no times come
+_NANOSECONDS = 1_000_000_000
 
 
 class Arrivals:
-    """`last` is when the datagram that a reader took last arrived, in seconds since 1970, `source` where from."""
+    """`stamp` is when the datagram that a reader took last arrived: a STAMP, written anew for each."""
 
-    __slots__ = ("last", "source")
+    __slots__ = ("stamp",)
 
     def __init__(self) -> None:
-        self.last = 0.0
-        self.source: Any = None
+        self.stamp = bytearray(STAMP.size)
+
+    def stamp_now(self) -> None:
+        """For a datagram that was made here."""
+        STAMP.pack_into(self.stamp, 0, *divmod(time_ns(), _NANOSECONDS))
 
     def reader(self, bound: socket.socket) -> Callable[[int], bytes]:
         """Reads a socket as its recv() does."""
-        if _SUPPORTED:
-            bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        recvmsg, unpack = bound.recvmsg, _stamp.unpack
-
-        def recv(size: int) -> bytes:
-            data, ancillary, _, self.source = recvmsg(size, _ANCILLARY_BYTES)
-            if ancillary and ancillary[0][1] == _SO_TIMESTAMPNS:
-                seconds, nanoseconds = unpack(ancillary[0][2])
-                self.last = seconds + nanoseconds * 1e-9
-            else:
-                self.last = time()
-            return data
-
-        return recv
+        return self._stamping(bound, bound.recv)
 
     def reader_from(self, bound: socket.socket) -> Callable[[int], tuple[bytes, Any]]:
         """Reads a socket as its recvfrom() does."""
-        recv = self.reader(bound)
-        return lambda size: (recv(size), self.source)
+        return self._stamping(bound, bound.recvfrom)
+
+    def _stamping(self, bound: socket.socket, read: Callable[[int], Any]) -> Callable[[int], Any]:
+        descriptor, stamp = bound.fileno(), self.stamp
+        try:
+            ioctl(descriptor, _SIOCGSTAMPNS, stamp)  # of none, but the kernel notes them from now on
+        except OSError:
+            pass
+
+        def read_and_stamp(size: int) -> Any:
+            datagram = read(size)
+            try:
+                ioctl(descriptor, _SIOCGSTAMPNS, stamp)
+            except OSError:
+                self.stamp_now()
+            return datagram
+
+        return read_and_stamp

@@ -15,7 +15,7 @@ calls IPv6; we always write what it writes on x86 Linux, and read all of them.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 
 from rtpp.net.addresses import Address
@@ -40,9 +40,13 @@ def prepare(source: Address, destination: Address, family: int) -> bytes:
     return _SOURCE.pack(number, source[1].to_bytes(2, "big"), packed)
 
 
-def assemble(fields: bytes, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
-    """One record. `wall` is the time of arrival in seconds since 1970; `numbers` are of no use here."""
-    return fields + _time_and_length(wall, len(payload)) + payload
+def lay_out(sources: Sequence[bytes], payloads: Sequence[bytes], times: Iterable[tuple[int, int]],
+            numbers: Iterator[int]) -> bytes:
+    """Records. `times` of arrival are seconds since 1970 and nanoseconds; `numbers` are of no use here."""
+    pieces: list[bytes] = []
+    for source, payload, (seconds, nanoseconds) in zip(sources, payloads, times):
+        pieces += (source, _time_and_length(seconds + nanoseconds * 1e-9, len(payload)), payload)
+    return b"".join(pieces)
 
 
 class AdhocReader:

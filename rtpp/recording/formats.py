@@ -1,13 +1,13 @@
 """The formats of recordings, in one place: what the proxy writes and what the tools read.
 
-Writing: `ADHOC` and `PCAP` turn a datagram into the bytes of a record; files are records one after another
+Writing: `ADHOC` and `PCAP` turn datagrams into the bytes of records; files are records one after another
 behind the format's file header. Reading: `open_recording` looks at the first bytes, never at the name, and gives a
 reader that streams (see `reading.py`). `survey` tells how far a file, perhaps left behind by a crash, can be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
 
 from rtpp.net.addresses import Address
@@ -25,24 +25,27 @@ class Format(NamedTuple):
     """How recordings are written.
 
     `prepare(source, destination, family)` is what all packets between two addresses, as recvfrom() gives them, have in
-    common; it raises OSError for hosts that are not literals of the family. `assemble(prepared, payload, wall,
-    numbers)` is one datagram as it goes to the file: `wall` in seconds since 1970, `numbers` the identifications of
-    IPv4 packets, of which the low 16 bits are used.
+    common; it raises OSError for hosts that are not literals of the family. `lay_out(prepared, payloads, times,
+    numbers)` is datagrams as they go to the file: for each there is what `prepare` made, and a time of arrival, in
+    seconds since 1970 and nanoseconds; `numbers` are the identifications of IPv4 packets, of which the low 16 bits are
+    used.
     """
 
     name: str
     file_header: bytes
     prepare: Callable[[Address, Address, int], Any]
-    assemble: Callable[[Any, bytes, float, Iterator[int]], bytes]
+    lay_out: Callable[[Sequence[Any], Sequence[bytes], Iterable[tuple[int, int]], Iterator[int]], bytes]
 
     def record(self, payload: bytes, source: Address, destination: Address, family: int, wall: float,
                number: int) -> bytes:
-        """One datagram by itself."""
-        return self.assemble(self.prepare(source, destination, family), payload, wall, iter((number,)))
+        """One datagram by itself; `wall` is the time of arrival in seconds since 1970, to the microsecond."""
+        seconds, microseconds = divmod(round(wall * 1_000_000), 1_000_000)
+        prepared = self.prepare(source, destination, family)
+        return self.lay_out((prepared,), (payload,), ((seconds, microseconds * 1000),), iter((number,)))
 
 
-ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.prepare, adhoc.assemble)
-PCAP = Format("pcap", pcap.FILE_HEADER, Flow, pcap.assemble)
+ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.prepare, adhoc.lay_out)
+PCAP = Format("pcap", pcap.FILE_HEADER, Flow, pcap.lay_out)
 
 
 class Survey(NamedTuple):

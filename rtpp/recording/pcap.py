@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 
 from rtpp.recording.dissect import LINK_TYPES, NOT_IP, find_udp
@@ -28,12 +28,15 @@ MAGICS = tuple(_VARIANTS)
 _record_header = Struct("<IIII").pack
 
 
-def assemble(flow: Flow, payload: bytes, wall: float, numbers: Iterator[int]) -> bytes:
-    """One record. `wall` is the time of arrival in seconds since 1970; the next of `numbers` identifies it in IPv4."""
-    headers = flow.headers(payload, next(numbers) if flow.is_ipv4 else 0)
-    seconds, microseconds = divmod(int(wall * 1_000_000 + 0.5), 1_000_000)
-    size = len(headers) + len(payload)
-    return _record_header(seconds, microseconds, size, size) + headers + payload
+def lay_out(flows: Sequence[Flow], payloads: Sequence[bytes], times: Iterable[tuple[int, int]],
+            numbers: Iterator[int]) -> bytes:
+    """Records. `times` of arrival are seconds since 1970 and nanoseconds; `numbers` identify packets in IPv4."""
+    pieces: list[bytes] = []
+    for flow, payload, (seconds, nanoseconds) in zip(flows, payloads, times):
+        headers = flow.headers(payload, next(numbers) if flow.is_ipv4 else 0)
+        size = len(headers) + len(payload)
+        pieces += (_record_header(seconds, nanoseconds // 1000, size, size), headers, payload)
+    return b"".join(pieces)
 
 
 class PcapReader:

@@ -1,8 +1,8 @@
 """The threads that write recordings to disk and move them when they end.
 
 The relay appends packets to queues in memory, which never blocks (see `file.py`); the spool's thread writes each file
-about once a second, so at different times, and at its end. The queues are bounded, over all files together and for each
-one. While a disk is full or slow, packets wait and writing is tried again every second; what does not fit in the
+about once a second, all at different times, and at its end. The queues are bounded, over all files together and for
+each one. While a disk is full or slow, packets wait and writing is tried again every second; what does not fit in the
 meantime is counted and logged as lost. What is written always ends with a whole record.
 
 Recordings are written in the spool directory, if there is one, and moved to the recording directory when they end. A
@@ -15,18 +15,21 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from queue import SimpleQueue
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from rtpp.log import GLOBAL, CallLog
-from rtpp.recording.file import MAX_QUEUED, Budget, RecordingFile
+from rtpp.recording.file import MAX_QUEUED, WRITE_INTERVAL, Budget, RecordingFile
 from rtpp.recording.formats import Format
 from rtpp.recording.storage import UnsafeNameError, copy, orphans, rename, safe_path, unused
 
 __all__ = ["RecordingFile", "Spool", "UnsafeNameError"]
 
-ROUND = 0.1  # seconds between looks at what is due
+ROUND = 0.02  # seconds between looks at what is due: few files at once, or the relay waits for its processor
 FINISH_TIMEOUT = 3.0  # seconds to wait for an earlier recording of the same name
 SHUTDOWN_TRIES = 3  # writes tried at the end of the process before packets are given up
 SHUTDOWN_PAUSE = 0.2  # seconds between them
@@ -35,13 +38,17 @@ SHUTDOWN_PAUSE = 0.2  # seconds between them
 class Spool:
     """All recordings of the proxy. `open` blocks on the disk: call it without the table lock."""
 
-    def __init__(self, record_dir: str, spool_dir: str = "") -> None:
+    def __init__(self, lock: AbstractContextManager[Any], record_dir: str, spool_dir: str = "") -> None:
+        """`lock` is the one under which packets are appended."""
+        self._lock = lock
         self._record_dir = os.fsencode(os.path.realpath(record_dir))
         self._spool_dir = os.fsencode(os.path.realpath(spool_dir)) if spool_dir else self._record_dir
         self._budget = Budget()
+        self._turns: deque[RecordingFile] = deque()  # in the order in which they are due, and some that have ended
+        self._ended: list[RecordingFile] = []  # to be written to their end and moved
         self._changed = threading.Condition()  # guards the next two
-        self._files: list[RecordingFile] = []
-        self._taken: set[bytes] = set()  # final paths of files that are recorded, or not yet moved
+        self._going_on: set[bytes] = set()  # final paths of recordings,
+        self._taken: set[bytes] = set()  # and those of files that are not yet moved, too
         self._failing: set[RecordingFile] = set()
         self._overflowing = False
         self._wake = threading.Event()
@@ -83,11 +90,12 @@ class Spool:
         final_path = safe_path(self._record_dir, name)
         path = safe_path(self._spool_dir, name)
         with self._changed:
-            if not any(file.final_path == final_path and not file.closing for file in self._files):
+            if final_path not in self._going_on:
                 self._changed.wait_for(lambda: final_path not in self._taken, FINISH_TIMEOUT)
             if final_path in self._taken:
                 raise FileExistsError(f"recording {name!r} is in progress")
             self._taken.add(final_path)
+            self._going_on.add(final_path)
         try:
             if os.path.exists(final_path) and os.path.getsize(final_path):
                 log.warning("recording %s replaces an earlier one", os.fsdecode(final_path))
@@ -95,17 +103,22 @@ class Spool:
         except BaseException:
             self._release(final_path)
             raise
-        with self._changed:
-            self._files.append(file)
+        self._turns.append(file)
+        self._wake.set()
         return file
 
     def close(self, file: RecordingFile) -> None:
-        """End a recording: it is written to its end and moved. Never blocks."""
-        file.closing = True
+        """End a recording: it is written to its end and moved. Never blocks; call it under the lock."""
+        file.lay_out()
+        file.ended = True
+        with self._changed:
+            self._going_on.discard(file.final_path)
+        self._ended.append(file)
         self._wake.set()
 
     def _release(self, final_path: bytes) -> None:
         with self._changed:
+            self._going_on.discard(final_path)
             self._taken.discard(final_path)
             self._changed.notify_all()
 
@@ -113,7 +126,7 @@ class Spool:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(ROUND)
+            self._wake.wait(ROUND if self._turns or self._ended else None)
             self._wake.clear()
             try:
                 self._write_due(time.monotonic())
@@ -122,16 +135,34 @@ class Spool:
         self._finish_all()
 
     def _write_due(self, now: float) -> None:
-        with self._changed:
-            files = list(self._files)
-        in_a_hurry = self._budget.waiting > MAX_QUEUED // 2
-        for file in files:
-            closing = file.closing  # read first: what is queued before it must still be written
-            if now >= file.due or ((closing or in_a_hurry) and not file.failing):
+        for file in self._ended[:]:
+            if not file.failing or now >= file.due:
                 self._write(file, now)
-            if closing and not file.unwritten:  # a header alone is not worth waiting for, nor its descriptor
+            if not file.unwritten:  # a header alone is not worth waiting for, nor its descriptor
                 self._finish(file)
+        due = self._take_due(now)
+        self._lay_out([file for file in due if not file.is_laid_out])
+        for file in due:
+            self._write(file, now)
         self._note_overflow()
+
+    def _take_due(self, now: float) -> list[RecordingFile]:
+        """Files whose turn it is: few, so those that began together will not be due together again."""
+        due: list[RecordingFile] = []
+        most = 1 + int(len(self._turns) * ROUND / WRITE_INTERVAL)
+        while self._turns and (self._turns[0].ended or self._turns[0].due <= now) and len(due) < most:
+            file = self._turns.popleft()
+            if not file.ended:
+                due.append(file)
+                self._turns.append(file)
+        return due
+
+    def _lay_out(self, files: Sequence[RecordingFile]) -> None:
+        """What has come since the last full batch."""
+        if files:
+            with self._lock:
+                for file in files:
+                    file.lay_out()
 
     def _write(self, file: RecordingFile, now: float) -> None:
         try:
@@ -160,14 +191,17 @@ class Spool:
             self._overflowing = False
 
     def _finish_all(self) -> None:
-        for file in self._files:
-            file.closing = True
+        with self._lock:
+            for file in list(self._turns):
+                if not file.ended:
+                    self.close(file)
+        self._turns.clear()
         for _ in range(SHUTDOWN_TRIES):
             self._write_due(float("inf"))
-            if not self._files:
+            if not self._ended:
                 return
             time.sleep(SHUTDOWN_PAUSE)
-        for file in list(self._files):
+        for file in self._ended[:]:
             self._finish(file)
 
     def _finish(self, file: RecordingFile) -> None:
@@ -175,8 +209,7 @@ class Spool:
         file.close()
         if file in self._failing:
             self._note_recovery(file)
-        with self._changed:
-            self._files.remove(file)
+        self._ended.remove(file)
         self._move(file.path, file.final_path, file.log)
 
     def _move(self, path: bytes, final_path: bytes, log: CallLog) -> None:

@@ -36,7 +36,7 @@ class ConnectedSocket:
     packet ends the run first. While there are runs, this is what has taken over the stream (`Stream.offloaded`).
     """
 
-    __slots__ = ("handle", "limit", "parts", "recv", "remote", "send", "socket", "ssrc", "stream", "times")
+    __slots__ = ("handle", "limit", "looks", "parts", "recv", "remote", "send", "socket", "ssrc", "stream", "times")
 
     is_away = False
 
@@ -46,7 +46,8 @@ class ConnectedSocket:
         self.remote = remote
         self.handle: Callable[[ConnectedSocket, float], int] = take_one
         self.ssrc = NO_SOURCE  # of the run, as packets carry it
-        self.send: Callable[[bytes], int] = twin.send  # to the other party; chosen when runs begin
+        self.send: Callable[[bytes], int] = twin.send  # to the other party; chosen when runs begin,
+        self.looks: list[Callable[[bytes, float], None]] = []  # like those who see a packet before it is sent
         self.parts = bytearray()  # of the packets in the run, as `Analyzer.update_run` takes them,
         self.times: list[float] = []  # and when they came
         self.limit = stream.port // 2 % RUN + 1  # streams that begin together shall not measure together
@@ -75,19 +76,10 @@ class ConnectedSocket:
             self.send = peer.send or (lambda data: sendto(data, destination))
             for witness in stream.witnesses:
                 assert isinstance(witness, Onlooker)  # or the stream would not be simple
-                self.send = self._show_first(witness.follow(stream, self.remote), self.send)
+                self.looks.append(witness.follow(stream, self.remote))
             self.handle = pass_on
             stream.offloaded = self
             self._follow_source()
-
-    def _show_first(self, look: Callable[[bytes, float], None], send: Callable[[bytes], int]) -> Callable[[bytes], int]:
-        """Let a witness see a packet of the run before it is sent."""
-
-        def show_and_send(data: bytes) -> int:
-            look(data, self.times[-1])
-            return send(data)
-
-        return show_and_send
 
     def _follow_source(self) -> None:
         assert self.stream.analyzer is not None
@@ -134,7 +126,7 @@ class ConnectedSocket:
         """No runs, until one of the next packets finds the stream plainly relayed."""
         self.refresh()
         self.handle = take_one
-        self.send = self.socket.send  # no longer what leads back here
+        self.looks.clear()
         self.stream.offloaded = None
 
 
@@ -163,6 +155,8 @@ def pass_on(connected: ConnectedSocket, now: float) -> int:
     times = connected.times
     times.append(now)
     connected.parts += data[RUN_PART]
+    for look in connected.looks:
+        look(data, now)
     try:
         connected.send(data)
     except OSError as error:

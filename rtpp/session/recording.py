@@ -12,10 +12,10 @@ prompts are not recorded.
 from __future__ import annotations
 
 import socket
-from time import time
 from typing import TYPE_CHECKING, Callable, ClassVar, Optional
 
 from rtpp.net.addresses import IPV4, IPV6, Address, route_source
+from rtpp.net.arrival import Arrivals
 from rtpp.session.session import Leg
 from rtpp.session.stream import Onlooker, Stream
 
@@ -76,17 +76,18 @@ class FileSink(Sink):
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         if source != self._source or stream.port != self._port:
             self._source, self._port = source, stream.port
-            self._append = self._appender(source, _local(stream, source), stream)
-        self._append(data, _wall_time(stream))
+            self._append = self.follow(stream, source)
+        if stream.resizer is not None:
+            _arrivals(stream).stamp_now()  # it was made here of several
+        self._append(data, now)
 
     def follow(self, stream: Stream, source: Address) -> Callable[[bytes, float], None]:
-        append, arrivals = self._appender(source, _local(stream, source), stream), stream.arrivals
-        assert arrivals is not None  # LegRecording saw to it
-        return lambda data, now: append(data, arrivals.last)
+        return self._appender(source, _local(stream, source), stream.leg.address.family, stream)
 
-    def _appender(self, source: Address, destination: Address, stream: Stream) -> Callable[[bytes, float], None]:
+    def _appender(self, source: Address, destination: Address, family: int,
+                  stream: Stream) -> Callable[[bytes, float], None]:
         file = self._shared.file
-        return file.appender(file.prepare(source, destination, stream.leg.address.family))
+        return file.appender(file.prepare(source, destination, family), _arrivals(stream).stamp)
 
     def close(self) -> None:
         self._shared.leave()
@@ -95,6 +96,8 @@ class FileSink(Sink):
 class OutgoingSink(FileSink):
     """Records a stream's packets as they leave: from our port on the other side to the other party."""
 
+    follow = Onlooker.follow  # the other party's address may change
+
     def see(self, stream: Stream, data: bytes, source: Address, now: float) -> None:
         peer = stream.peer
         unknown = UNKNOWN[peer.leg.address.family]
@@ -102,13 +105,14 @@ class OutgoingSink(FileSink):
         if destination is None or (":" in destination[0]) != (":" in unknown[0]):
             destination = unknown
         source = _local(peer, destination) if peer.socket is not None else unknown
-        self._appender(source, destination, peer)(data, _wall_time(stream))
+        if stream.resizer is not None:
+            _arrivals(stream).stamp_now()
+        self._appender(source, destination, peer.leg.address.family, stream)(data, now)
 
 
-def _wall_time(stream: Stream) -> float:
-    """Of the packet in hand, in seconds since 1970: when it arrived, or now if it was made here of several."""
-    arrivals = stream.arrivals
-    return arrivals.last if arrivals is not None and stream.resizer is None else time()
+def _arrivals(stream: Stream) -> Arrivals:
+    assert stream.arrivals is not None  # LegRecording saw to it
+    return stream.arrivals
 
 
 def _local(stream: Stream, party: Address) -> Address:

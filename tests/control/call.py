@@ -43,7 +43,7 @@ class Call:
         settings = cli.parse(line.split())
         self.call_id = call_id
         self.table = SessionTable(settings, Stats(time.monotonic()))
-        self.spool = Spool(settings.record_dir, settings.spool_dir) if settings.record_dir else None
+        self.spool = Spool(self.table.lock, settings.record_dir, settings.spool_dir) if settings.record_dir else None
         if self.spool is not None:
             self.spool.start()
         self.executor = Executor(self.table, AllowedTargets(()), self.spool)

@@ -70,7 +70,7 @@ class Conversation:
         targets = AllowedTargets(self.settings.notify_targets)
         self.spool: Optional[Spool] = None
         if self.settings.record_dir:
-            self.spool = Spool(self.settings.record_dir, self.settings.spool_dir)
+            self.spool = Spool(self.table.lock, self.settings.record_dir, self.settings.spool_dir)
             self.spool.start()
         self.notifier = Notifier()
         self.modules = Modules(self.settings.modules, self.table, self.notifier)

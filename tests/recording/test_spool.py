@@ -15,11 +15,13 @@ from typing import Any, Callable
 from unittest import mock
 
 from rtpp.log import GLOBAL
+from rtpp.net.arrival import STAMP
 from rtpp.recording import file as file_module
 from rtpp.recording.file import RecordingFile
 from rtpp.recording.formats import ADHOC, PCAP, open_recording
 from rtpp.recording.spool import Spool
 
+LOCK = threading.Lock()
 ALICE, PROXY = ("127.0.0.1", 4000), ("127.0.0.1", 35000)
 
 
@@ -28,8 +30,9 @@ def payload(number: int, size: int = 100) -> bytes:
 
 
 def append(file: RecordingFile, number: int, size: int = 100) -> None:
-    addresses = file.prepare(ALICE, PROXY, socket.AF_INET)
-    file.appender(addresses)(payload(number, size), 1_000_000.0 + number)
+    prepared = file.prepare(ALICE, PROXY, socket.AF_INET)
+    with LOCK:
+        file.appender(prepared, bytearray(STAMP.pack(1_000_000 + number, 0)))(payload(number, size), 0.0)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -57,10 +60,14 @@ class SpoolTest(unittest.TestCase):
         self.spooled.mkdir()
 
     def start(self, with_spool: bool = True) -> Spool:
-        spool = Spool(str(self.records), str(self.spooled) if with_spool else "")
+        spool = Spool(LOCK, str(self.records), str(self.spooled) if with_spool else "")
         spool.start()
         self.addCleanup(lambda: spool._thread.is_alive() and spool.stop())
         return spool
+
+    def close(self, spool: Spool, file: RecordingFile) -> None:
+        with LOCK:
+            spool.close(file)
 
     def test_files_appear_at_once_with_the_header_of_their_format(self) -> None:
         spool = self.start()
@@ -76,7 +83,7 @@ class SpoolTest(unittest.TestCase):
                 file = spool.open(name, layout, GLOBAL)
                 for number in range(1000):
                     append(file, number)
-                spool.close(file)
+                self.close(spool, file)
                 self.assertTrue(wait_for((self.records / name).exists))
                 self.assertEqual(payloads(self.records / name), [payload(n) for n in range(1000)])
                 self.assertFalse((self.spooled / name).exists())
@@ -103,11 +110,24 @@ class SpoolTest(unittest.TestCase):
         append(first, 1)
         with self.assertRaises(FileExistsError):
             spool.open("a.rtp", ADHOC, GLOBAL)
-        spool.close(first)
+        self.close(spool, first)
         second = spool.open("a.rtp", ADHOC, GLOBAL)
         append(second, 2)
         spool.stop()
         self.assertEqual(payloads(self.records / "a.rtp"), [payload(2)])
+
+    def test_files_that_begin_together_are_not_written_together(self) -> None:
+        spool = Spool(LOCK, str(self.records))
+        files = [spool.open(f"{number}.rtp", ADHOC, GLOBAL) for number in range(100)]
+        now = max(file.due for file in files)
+        for _ in range(3):
+            spool._write_due(now)
+        left = sum(file.due <= now for file in files)
+        self.assertTrue(50 < left < 100, left)
+        files[0].ended = True  # one that ends takes nobody's turn
+        for _ in range(100):
+            spool._write_due(now)
+        self.assertFalse(any(file.due <= now for file in files[1:]))
 
     def test_a_full_disk_keeps_packets_until_there_is_room_and_whole_records_only(self) -> None:
         spool = self.start(with_spool=False)
@@ -127,26 +147,29 @@ class SpoolTest(unittest.TestCase):
         self.assertEqual([p[0] for p in payloads(path)], list(range(20)))
 
     def test_the_queue_is_bounded_and_what_it_does_not_take_is_counted_and_logged_once(self) -> None:
-        spool = Spool(str(self.records))  # not started: nothing is written
+        spool = Spool(LOCK, str(self.records))  # not started: nothing is written
         files = [spool.open(f"{number}.rtp", ADHOC, GLOBAL) for number in range(2)]
-        size = 64_000
+        size, packets = 64_000, 46 * file_module.BATCH  # 23 whole batches for each file
         with self.assertLogs("rtpproxy", "ERROR") as logged:
-            for number in range(1500):
+            for number in range(packets):
                 append(files[number % 2], number, size)
         held = sum(file.unwritten for file in files)
-        self.assertLessEqual(held * size, file_module.MAX_QUEUED + size)
-        self.assertGreater(held * size, file_module.MAX_QUEUED - 2 * size)
-        self.assertEqual(spool.packets_lost, 1500 - held)
+        batch = size * file_module.BATCH
+        self.assertLessEqual(held * size, file_module.MAX_QUEUED + batch)
+        self.assertGreater(held * size, file_module.MAX_QUEUED - 2 * batch)
+        self.assertEqual(spool.packets_lost, packets - held)
         self.assertEqual(len(logged.output), 2)  # once for each recording
 
     def test_a_file_that_cannot_be_written_leaves_room_for_others(self) -> None:
-        spool = Spool(str(self.records))
+        spool = Spool(LOCK, str(self.records))
         file, other = (spool.open(name, ADHOC, GLOBAL) for name in ("a.rtp", "b.rtp"))
-        with mock.patch.object(file_module, "MAX_FILE_PACKETS", 10), self.assertLogs("rtpproxy", "ERROR"):
-            for number in range(30):
+        batch = file_module.BATCH
+        with mock.patch.object(file_module, "MAX_FILE_BATCHES", 2), self.assertLogs("rtpproxy", "ERROR"):
+            for number in range(5 * batch):
                 append(file, number)
-            append(other, 1)
-        self.assertEqual((file.unwritten, file.lost, other.unwritten, other.lost), (10, 20, 1, 0))
+            for number in range(batch):
+                append(other, number)
+        self.assertEqual((file.unwritten, file.lost, other.unwritten, other.lost), (2 * batch, 3 * batch, batch, 0))
 
     def test_a_slow_disk_holds_up_neither_the_relay_nor_the_order_of_packets(self) -> None:
         """The disk does not answer at all for a while. What is appended meanwhile is written when it does."""
@@ -165,7 +188,7 @@ class SpoolTest(unittest.TestCase):
             self.assertTrue(stuck.wait(10))
             for number in range(1, 1000):
                 append(file, number)
-            spool.close(file)  # as at the end of the call: does not wait either
+            self.close(spool, file)  # as at the end of the call: does not wait either
             self.assertEqual((self.spooled / "a.rtp").stat().st_size, 0)
             goes_on.set()
             spool.stop()
@@ -201,8 +224,8 @@ class SpoolTest(unittest.TestCase):
     def test_recordings_without_packets_do_not_pile_up_on_a_full_disk(self) -> None:
         spool = self.start(with_spool=False)
         with mock.patch("os.pwrite", side_effect=OSError(28, "No space left on device")):
-            spool.close(spool.open("a.pcap", PCAP, GLOBAL))
-            self.assertTrue(wait_for(lambda: not spool._files))
+            self.close(spool, spool.open("a.pcap", PCAP, GLOBAL))
+            self.assertTrue(wait_for(lambda: not spool._ended))
 
     def test_what_cannot_be_written_at_the_end_is_counted_and_logged(self) -> None:
         spool = self.start(with_spool=False)
@@ -259,7 +282,7 @@ class SpoolTest(unittest.TestCase):
         inner.mkdir()
         (inner / "b.rtp").write_bytes(b"recorded")
         for record_dir, spool_dir in ((self.records, alias), (inner, self.records)):
-            spool = Spool(str(record_dir), str(spool_dir))
+            spool = Spool(LOCK, str(record_dir), str(spool_dir))
             spool.start()
             spool.stop()
         self.assertEqual((inner / "a.rtp").read_bytes(), b"recorded")  # moved from the spool to the directory in it
@@ -267,7 +290,7 @@ class SpoolTest(unittest.TestCase):
 
     def test_moves_to_another_file_system(self) -> None:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
-            spool = Spool(elsewhere, str(self.spooled))
+            spool = Spool(LOCK, elsewhere, str(self.spooled))
             spool.start()
             file = spool.open("a.rtp", ADHOC, GLOBAL)
             append(file, 1)
@@ -287,7 +310,7 @@ class SpoolTest(unittest.TestCase):
         self.assertEqual(payloads(self.spooled / "a.rtp"), [payload(1)])
 
     def test_a_spool_directory_that_cannot_be_read_does_not_stop_the_thread(self) -> None:
-        spool = Spool(str(self.records), str(self.spooled / "missing"))
+        spool = Spool(LOCK, str(self.records), str(self.spooled / "missing"))
         spool.start()
         with self.assertRaises(OSError):
             spool.open("a.rtp", ADHOC, GLOBAL)
