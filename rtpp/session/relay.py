@@ -22,6 +22,7 @@ from time import monotonic
 from typing import Callable
 
 from rtpp.log import GLOBAL
+from rtpp.session.gathering import Gathering
 from rtpp.session.lock import FairLock
 from rtpp.session.poller import Watched, make_poller
 from rtpp.session.session import Step
@@ -49,6 +50,7 @@ class RelayLoop:
         self._order = itertools.count()
         self._deferred: deque[Callable[[float], None]] = deque()
         self._next_deferred = 0.0  # monotonic seconds
+        self._gathering = Gathering()
         self._depth = 1  # packets taken from each ready socket in the next round
         self._stopping = False
         self._failures = 0
@@ -118,14 +120,25 @@ class RelayLoop:
         steps = self._steps
         longest = LONGEST_WAIT if self._deferred else None
         events = self._poller.wait(steps[0][0] - monotonic() if steps else longest)
-        now = monotonic()
+        begin = now = monotonic()
         if self._depth > 1:
             events = [event for event in events for _ in range(self._depth)]
         if len(events) <= BATCH:
             self._serve(events, now)
         else:
             for start in range(0, len(events), BATCH):
-                self._serve(events[start : start + BATCH], monotonic())
+                now = monotonic()
+                self._serve(events[start : start + BATCH], now)
+                self._do_due(now)
+        self._do_due(now)
+        elapsed = monotonic() - begin
+        self.busy += elapsed
+        self._depth = min(1 + int(elapsed / PACKET_INTERVAL), MAX_DEPTH)
+        self._gathering.after(len(events), begin)
+
+    def _do_due(self, now: float) -> None:
+        """Timed steps and deferred work: amid a long round too, or a loop that has fallen behind would never settle."""
+        steps = self._steps
         while steps and steps[0][0] <= now:
             with self._lock:
                 self._take_steps(now)
@@ -133,9 +146,6 @@ class RelayLoop:
             self._next_deferred = now + SPACING
             with self._lock:
                 self._deferred.popleft()(now)
-        elapsed = monotonic() - now
-        self.busy += elapsed
-        self._depth = min(1 + int(elapsed / PACKET_INTERVAL), MAX_DEPTH)
 
     def _serve(self, events: Sequence[tuple[int, int]], now: float) -> None:
         """Take a packet from each of these sockets."""

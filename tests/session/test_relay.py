@@ -8,15 +8,17 @@ import socket
 import threading
 import time
 import unittest
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 from unittest import mock
 
 from rtpp.net.addresses import IPV4, Address
+from rtpp.session.lock import FairLock
 from rtpp.session.poller import EpollPoller, SelectorPoller, make_poller
-from rtpp.session.relay import BATCH
+from rtpp.session.relay import BATCH, RelayLoop
 from rtpp.session.session import Session
 from rtpp.session.stream import Stream
 from rtpp.session.table import SessionTable
+from rtpp.stats import Stats
 from tests.session.harness import Party, SessionTest, describe, rtcp, rtp
 
 # A port may stay open for a moment after it was closed: poll(2) holds on to what it waits for until it is woken up.
@@ -402,6 +404,33 @@ class Turns(RelayTest):
             flooding = False
             thread.join()
         self.assertLess(longest, 0.5)
+
+    def test_what_is_due_is_done_amid_a_long_round(self) -> None:
+        done: list[str] = []
+
+        class Served:
+            leg = None
+
+            def handle(self, watched: Any, now: float) -> int:
+                done.append("packet")
+                return 0
+
+        loop = RelayLoop(FairLock(), Stats(0.0))
+        for each in (loop._poller, loop._wake_reader, loop._wake_writer):
+            self.addCleanup(each.close)
+        receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with receiver, sender:
+            loop.add(receiver, Served())
+            sender.send(rtp())
+            loop._depth = 3 * BATCH  # so often is it served in one round
+            with mock.patch("rtpp.session.relay.SPACING", 0.0):
+                for _ in range(2):
+                    loop.defer(lambda now: done.append("deferred"))
+                loop.schedule(0.0, lambda now: done.append("step"))
+                loop._drain_wake_ups()
+                loop._round()
+        packets = ["packet"] * BATCH
+        self.assertEqual(done, [*packets, "step", "deferred", *packets, "deferred", *packets])
 
 
 if __name__ == "__main__":
