@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
 
 from rtpp.net.addresses import Address
-from rtpp.recording import adhoc, pcap, pcapng
+from rtpp.recording import adhoc, frames, pcap, pcapng
 from rtpp.recording.adhoc import AdhocReader
-from rtpp.recording.frames import Flow
 from rtpp.recording.pcap import PcapReader
 from rtpp.recording.pcapng import PcapngReader
 from rtpp.recording.reading import RecordingError, Window
@@ -45,7 +44,7 @@ class Format(NamedTuple):
 
 
 ADHOC = Format("ad-hoc", adhoc.FILE_HEADER, adhoc.prepare, adhoc.lay_out)
-PCAP = Format("pcap", pcap.FILE_HEADER, Flow, pcap.lay_out)
+PCAP = Format("pcap", pcap.FILE_HEADER, frames.Flow, frames.lay_out)
 
 
 class Survey(NamedTuple):

@@ -1,16 +1,17 @@
-"""Ethernet, IP and UDP headers for datagrams that came through a socket, which does not tell them.
+"""pcap records of datagrams that came through a socket, which does not tell their Ethernet, IP and UDP headers.
 
 Plan: what packets between two addresses have in common (made-up Ethernet addresses, packed IP addresses, their part of
 the checksums) is computed once, as a Flow, and what those of one length have in common, nearly the whole of the
-headers, once for each length. What is left per packet is one sum over the payload. The sum of 16-bit words in ones'
-complement arithmetic is the remainder of division by 65535, since 65536 = 1 there; so the words need not be taken
-apart, and one big integer division does it. The sum of words with their bytes swapped is the sum with its bytes swapped
-(RFC 1071), so all is computed in the byte order that records are packed in.
+headers, once for each length. What is left per packet is one sum over the payload, and packing. The sum of 16-bit words
+in ones' complement arithmetic is the remainder of division by 65535, since 65536 = 1 there; so the words need not be
+taken apart, and one big integer division does it. The sum of words with their bytes swapped is the sum with its bytes
+swapped (RFC 1071), so all is computed in the byte order that records are packed in.
 """
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -27,13 +28,17 @@ _IPV4_MIDDLE = b"\x00\x00" + bytes((127, _UDP_PROTOCOL))  # flags and fragment, 
 _IPV6_START = b"\x60\x00\x00\x00"  # version, traffic class, flow label
 _IPV6_MIDDLE = bytes((_UDP_PROTOCOL, 64))  # next header, hop limit
 
-#                     Ethernet,  identifi-  fragment, TTL,  checksum  addresses, ports,  checksum
-#                     IP length  cation     protocol                  UDP length
-_pack_ipv4 = Struct("<18s        H          4s              H         14s                H").pack
+#                     time  lengths,   identifi-  fragment, TTL,  checksum  addresses, ports,  checksum
+#                           Ethernet,  cation     protocol                  UDP length
+#                           IP length
+_pack_ipv4 = Struct("<II    26s        H          4s              H         14s                H").pack
+_pack_time = Struct("<II").pack
+_pack_lengths = Struct("<II").pack  # captured and original
 
 
 class Headers(NamedTuple):
-    """What all packets of one length between two addresses share; the sums are of what is fixed, bytes swapped."""
+    """What all records of packets of one length between two addresses share: what stands before the identification, and
+    from the addresses to the UDP length. The sums are of what is fixed, bytes swapped."""
 
     start: bytes
     end: bytes
@@ -44,7 +49,7 @@ class Headers(NamedTuple):
 class Flow:
     """Packets from one address to another. A host that is not a literal of `family` raises OSError."""
 
-    __slots__ = ("_lengths", "addresses", "ethernet", "is_ipv4", "ports")
+    __slots__ = ("addresses", "ethernet", "is_ipv4", "lengths", "ports")
 
     def __init__(self, source: Address, destination: Address, family: int) -> None:
         packed_source, packed_destination = _packed(source[0], family), _packed(destination[0], family)
@@ -53,22 +58,10 @@ class Flow:
         self.is_ipv4 = family == socket.AF_INET
         ethernet_type = _IPV4_TYPE if self.is_ipv4 else _IPV6_TYPE
         self.ethernet = _ethernet_address(packed_destination) + _ethernet_address(packed_source) + ethernet_type
-        self._lengths: dict[int, Headers] = {}
+        self.lengths: dict[int, Headers] = {}
 
-    def headers(self, payload: bytes, identification: int) -> bytes:
-        """What stands before `payload`, at most 65507 bytes, in an Ethernet frame.
-
-        `identification` counts IPv4 packets: any number.
-        """
-        start, end, ip_sum, udp_sum = self._lengths.get(len(payload)) or self._headers(len(payload))
-        udp_checksum = _ONES - (int.from_bytes(payload, "little") + udp_sum) % _ONES  # never 0, which means "none"
-        if not ip_sum:
-            return start + end + udp_checksum.to_bytes(2, "little")
-        swapped = (identification & 0xFF) << 8 | identification >> 8 & 0xFF
-        ip_checksum = -(ip_sum + swapped) % _ONES
-        return _pack_ipv4(start, swapped, _IPV4_MIDDLE, ip_checksum, end, udp_checksum)
-
-    def _headers(self, payload_length: int) -> Headers:
+    def headers(self, payload_length: int) -> Headers:
+        """Of packets of one length, at most 65507 bytes; they are kept in `lengths`."""
         udp_length = (payload_length + 8).to_bytes(2, "big")
         end = self.addresses + self.ports + udp_length
         udp_sum = _sum(end + bytes((0, _UDP_PROTOCOL)) + udp_length)  # the pseudo header has the length once more
@@ -78,8 +71,32 @@ class Flow:
         else:
             fixed = _IPV6_START + udp_length + _IPV6_MIDDLE
             ip_sum = 0  # IPv6 has no checksum of its own
-        made = self._lengths[payload_length] = Headers(self.ethernet + fixed, end, ip_sum, udp_sum)
+        size = (IPV4_OVERHEAD if self.is_ipv4 else IPV6_OVERHEAD) + payload_length
+        start = _pack_lengths(size, size) + self.ethernet + fixed
+        made = self.lengths[payload_length] = Headers(start, end, ip_sum, udp_sum)
         return made
+
+
+def lay_out(flows: Sequence[Flow], payloads: Sequence[bytes], times: Iterable[tuple[int, int]],
+            numbers: Iterator[int]) -> bytes:
+    """Records. `times` of arrival are seconds since 1970 and nanoseconds; `numbers` identify packets in IPv4.
+
+    One function without layers: recording costs most of its time here.
+    """
+    pieces: list[bytes] = []
+    from_bytes = int.from_bytes
+    for flow, payload, (seconds, nanoseconds), number in zip(flows, payloads, times, numbers):
+        size = len(payload)
+        start, end, ip_sum, udp_sum = flow.lengths.get(size) or flow.headers(size)
+        udp_checksum = _ONES - (from_bytes(payload, "little") + udp_sum) % _ONES  # never 0, which means "none"
+        if ip_sum:
+            swapped = (number & 0xFF) << 8 | number >> 8 & 0xFF
+            headers = _pack_ipv4(seconds, nanoseconds // 1000, start, swapped, _IPV4_MIDDLE,
+                                 -(ip_sum + swapped) % _ONES, end, udp_checksum)
+        else:
+            headers = _pack_time(seconds, nanoseconds // 1000) + start + end + udp_checksum.to_bytes(2, "little")
+        pieces += (headers, payload)
+    return b"".join(pieces)
 
 
 def _sum(data: bytes) -> int:

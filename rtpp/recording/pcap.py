@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from struct import Struct
 
 from rtpp.recording.dissect import LINK_TYPES, NOT_IP, find_udp
-from rtpp.recording.frames import Flow
 from rtpp.recording.reading import BROKEN, LARGEST_PACKET, Record, RecordingError, Window, address
 
 HEADER_SIZE = 24
@@ -24,19 +23,6 @@ _VARIANTS = {
     b"\xa1\xb2\x3c\x4d": (">", 1_000_000_000.0),
 }
 MAGICS = tuple(_VARIANTS)
-
-_record_header = Struct("<IIII").pack
-
-
-def lay_out(flows: Sequence[Flow], payloads: Sequence[bytes], times: Iterable[tuple[int, int]],
-            numbers: Iterator[int]) -> bytes:
-    """Records. `times` of arrival are seconds since 1970 and nanoseconds; `numbers` identify packets in IPv4."""
-    pieces: list[bytes] = []
-    for flow, payload, (seconds, nanoseconds) in zip(flows, payloads, times):
-        headers = flow.headers(payload, next(numbers) if flow.is_ipv4 else 0)
-        size = len(headers) + len(payload)
-        pieces += (_record_header(seconds, nanoseconds // 1000, size, size), headers, payload)
-    return b"".join(pieces)
 
 
 class PcapReader:

@@ -7,7 +7,7 @@ import socket
 import struct
 import unittest
 
-from rtpp.recording.frames import Flow
+from rtpp.recording.frames import Flow, lay_out
 
 
 def words(data: bytes) -> int:
@@ -19,7 +19,7 @@ def words(data: bytes) -> int:
 
 
 def frame(flow: Flow, payload: bytes, identification: int = 0) -> bytes:
-    return flow.headers(payload, identification) + payload
+    return lay_out((flow,), (payload,), ((0, 0),), iter((identification,)))[16:]
 
 
 class Checksums(unittest.TestCase):
@@ -54,7 +54,7 @@ class Checksums(unittest.TestCase):
         flow6 = Flow(("::1", 1), ("::2", 2), socket.AF_INET6)
         for value in range(65536):
             payload = value.to_bytes(2, "big")
-            checksum = flow.headers(payload, 0)[40:42]
+            checksum = frame(flow, payload)[40:42]
             if checksum == b"\xff\xff":
                 self.check_ipv4(frame(flow, payload))
                 break
@@ -70,7 +70,7 @@ class Checksums(unittest.TestCase):
     def test_ip_checksum_over_every_identification(self) -> None:
         flow = Flow(("255.255.255.255", 65535), ("127.0.0.1", 65535), socket.AF_INET)
         for number in range(0, 65536, 7):
-            self.assertEqual(words(flow.headers(b"", number)[14:34]), 0xFFFF)
+            self.assertEqual(words(frame(flow, b"", number)[14:34]), 0xFFFF)
 
 
 class Fields(unittest.TestCase):
