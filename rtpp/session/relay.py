@@ -134,7 +134,7 @@ class RelayLoop:
         elapsed = monotonic() - begin
         self.busy += elapsed
         self._depth = min(1 + int(elapsed / PACKET_INTERVAL), MAX_DEPTH)
-        self._gathering.after(len(events), begin)
+        self._gathering.after(events, begin)
 
     def _do_due(self, now: float) -> None:
         """Timed steps and deferred work: amid a long round too, or a loop that has fallen behind would never settle."""
