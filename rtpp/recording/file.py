@@ -110,6 +110,8 @@ class RecordingFile:
     def lay_out(self) -> None:
         """Make records of the packets so far, for the spool to write, unless too much waits already."""
         packets, budget = len(self._payloads), self._budget
+        if not packets:
+            return
         if budget.waiting > MAX_QUEUED or len(self._queue) >= MAX_FILE_BATCHES:
             self._lose(packets)
         else:

@@ -171,6 +171,14 @@ class SpoolTest(unittest.TestCase):
                 append(other, number)
         self.assertEqual((file.unwritten, file.lost, other.unwritten, other.lost), (2 * batch, 3 * batch, batch, 0))
 
+    def test_the_end_of_a_file_without_packets_is_no_loss_and_takes_no_memory(self) -> None:
+        spool = Spool(LOCK, str(self.records))
+        file = spool.open("a.rtp", ADHOC, GLOBAL)
+        with mock.patch.object(file_module, "MAX_FILE_BATCHES", 0), mock.patch.object(file, "log") as log:
+            self.close(spool, file)
+        log.error.assert_not_called()
+        self.assertEqual((spool.queued, spool.packets_lost), (0, 0))
+
     def test_a_slow_disk_holds_up_neither_the_relay_nor_the_order_of_packets(self) -> None:
         """The disk does not answer at all for a while. What is appended meanwhile is written when it does."""
         spool = self.start()
