@@ -10,17 +10,19 @@ from bench.cpu import Cores, keep_awake, pin
 from bench.load import LoadGenerator, LoadResult
 from bench.peers import OurProxy
 from bench.tables import Table, interval, number, quiet, ratio
+from bench.warm_up import warm_up
 
 CALLS, RATE = 200, 20_000  # packets/s
-ROUNDS, SECONDS, WARM_SECONDS = 5, 1.0, 2.0
+ROUNDS, SECONDS = 5, 1.0
 WITHOUT = str(Path(__file__).with_name("unanalysed.py"))
 VARIANTS = {"without": ("--dso", WITHOUT), "with": ()}
 
 
 def measure(load: LoadGenerator, net: network.Network, cores: Cores, options: tuple[str, ...]) -> LoadResult:
-    with OurProxy(sys.executable, options).running(net, cores.relay) as running:
+    proxy = OurProxy(sys.executable, options)
+    with proxy.running(net, cores.relay) as running:
         targets = [running.open_call(number, load.caller, load.callee) for number in range(CALLS)]
-        load.run(targets, RATE, WARM_SECONDS, running.pid)  # until streams have settled
+        warm_up(proxy, running, load, targets, RATE)
         return load.run(targets, RATE, SECONDS, running.pid)
 
 

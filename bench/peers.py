@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -83,7 +83,11 @@ class OurProxy(Peer):
 
     def is_settled(self, relay: RunningPeer, streams: int) -> bool:
         """Most have a connected socket beside the two of RTP and RTCP."""
-        return len(os.listdir(f"/proc/{relay.pid}/fd")) >= 2.9 * streams
+        sockets = 0
+        for name in os.listdir(f"/proc/{relay.pid}/fd"):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                sockets += os.readlink(f"/proc/{relay.pid}/fd/{name}").startswith("socket:")
+        return sockets >= 2.9 * streams
 
     @contextmanager
     def running(self, network: Network, core: Optional[int]) -> Iterator[RunningPeer]:

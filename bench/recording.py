@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from typing import Optional
 
 from bench.cpu import Cores
 from bench.load import LoadGenerator, LoadResult
 from bench.network import Network
 from bench.peers import OurProxy
-from bench.tables import Table, interval, number, ratio
+from bench.tables import Figures, Table, interval, number, quiet, ratio
+from bench.warm_up import warm_up
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "plain": (),
@@ -24,7 +24,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "recorded, pcap": ("-a", "-P", "-r"),
 }
 PACKETS_PER_SECOND = 100  # of a call, both ways
-WARM_SECONDS = 3.0  # until streams have settled
 
 Runs = dict[str, list[LoadResult]]
 
@@ -37,7 +36,7 @@ def measure(python: str, load: LoadGenerator, network: Network, cores: Cores, ca
             proxy = OurProxy(python, (*options, folder) if options else ())
             with proxy.running(network, cores.relay) as running:
                 targets = [running.open_call(number, load.caller, load.callee) for number in range(calls)]
-                load.run(targets, calls * PACKETS_PER_SECOND, WARM_SECONDS, running.pid)
+                warm_up(proxy, running, load, targets, calls * PACKETS_PER_SECOND)
                 result = load.run(targets, calls * PACKETS_PER_SECOND, seconds, running.pid)
             if options and sum(entry.stat().st_size for entry in os.scandir(folder)) < result.arrived * 172:
                 raise RuntimeError(f"{name}: packets are missing in the recordings")
@@ -59,6 +58,8 @@ def table(calls: int, runs: Runs) -> Table:
     return made
 
 
-def _costs(results: Sequence[LoadResult]) -> tuple[list[Optional[float]], list[Optional[float]]]:
+def _costs(results: Sequence[LoadResult]) -> tuple[Figures, Figures]:
     """Of the process, and of all that its core did."""
-    return [result.process_us for result in results], [result.core_us for result in results]
+    disturbed = [result.disturbed for result in results]
+    return (quiet([result.process_us for result in results], disturbed),
+            quiet([result.core_us for result in results], disturbed))

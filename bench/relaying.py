@@ -15,10 +15,10 @@ from bench.peers import Peer
 from bench.search import LADDER, highest
 from bench.svg import BarChart, LineChart
 from bench.tables import ABSENT, Figures, Table, number, quiet, ratio
+from bench.warm_up import warm_up
 
 LOST_PERCENT = 0.1  # less than that is next to nothing
-WARM_RATE, WARM_SECONDS = 40_000, 1.0  # before anything is measured: compilers, caches, the clock of the core
-WARM_UPS = 4  # at most
+WARM_RATE = 40_000  # packets/s, before anything is measured
 OVERLOADED_PERCENT = 1.0  # lost: what a relay took for the rest means little
 FIRST_GUESS = 60_000  # packets/s
 HOLLOW = f"hollow: overloaded, more than {OVERLOADED_PERCENT:g} % lost"
@@ -63,12 +63,7 @@ def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, pla
             made.limited |= result.generator_limited
             return False
 
-        settled = peer.settle_packets * 2 * len(targets) / WARM_RATE  # seconds
-        for attempt in range(WARM_UPS):
-            load.run(targets, WARM_RATE, max(WARM_SECONDS, peer.settle_seconds, 0 if attempt else settled), relay.pid)
-            made.settled = peer.is_settled(relay, 2 * len(targets))
-            if made.settled:
-                break
+        made.settled = warm_up(peer, relay, load, targets, WARM_RATE)
         for count in plan.calls:
             for rate in plan.rates:
                 made.loads[rate, count] = load.run(targets[:count], rate, plan.seconds, relay.pid)
