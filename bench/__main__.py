@@ -133,7 +133,7 @@ class Comparison:
             for peer, rounds in runs.items():
                 progress(f"relaying, round {turn + 1}, {peer.name}")
                 before = rounds[-1] if rounds else None
-                rounds.append(relaying.measure(peer, self.load, self.network, self.cores, plan, before))
+                rounds.append(relaying.Turn(peer, self.load, self.network, self.cores, plan, before).measure())
         tables += relaying.tables(runs, self.reference, plan)
         charts.update(relaying.charts(runs, plan))
 

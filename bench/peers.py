@@ -54,6 +54,7 @@ class Peer:
     name = "none (the kernel forwards)"
     missing = ""  # why it cannot be compared
     sets_up = False  # it can also be measured at setting up calls
+    outlives_overload = True  # afterwards it relays as before
     settle_seconds = 0.0  # how long media must flow until it is at its best,
     settle_packets = 0  # and how many on each stream
 

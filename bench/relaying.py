@@ -3,7 +3,8 @@ the number of calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Callable, Optional
@@ -46,31 +47,56 @@ class Round:
 
 
 Runs = dict[Peer, list[Round]]
+Run = Callable[[int, float, float], LoadResult]  # a load on the first of the calls: how many, packets/s, seconds
 
 
-def measure(peer: Peer, load: LoadGenerator, network: Network, cores: Cores, plan: Plan,
-            before: Optional[Round]) -> Round:
-    """One round of one peer; `before` is its last round."""
-    made = Round()
-    with peer.running(network, cores.relay) as relay:
-        targets = [relay.open_call(number, load.caller, load.callee) for number in range(max(plan.calls))]
+@dataclass
+class Turn:
+    """A round of one peer, which starts for it. `before` is the peer's last round."""
 
-        def search_passes(rate: float) -> bool:
+    peer: Peer
+    load: LoadGenerator
+    network: Network
+    cores: Cores
+    plan: Plan
+    before: Optional[Round]
+    made: Round = field(default_factory=Round)
+
+    def measure(self) -> Round:
+        """The highest rates are looked for in the end: that overloads the relay."""
+        plan, made = self.plan, self.made
+        with self._warm(max(plan.calls)) as run:
+            for count in plan.calls:
+                for rate in plan.rates:
+                    made.loads[rate, count] = run(count, rate, plan.seconds)
+            if self.peer.outlives_overload:
+                made.best = {count: self._highest(count, run) for count in plan.search_calls}
+        if not self.peer.outlives_overload:
+            made.best = {count: self._highest(count, self._run_anew) for count in plan.search_calls}
+        return made
+
+    @contextmanager
+    def _warm(self, count: int) -> Iterator[Run]:
+        """Start the relay with so many calls."""
+        with self.peer.running(self.network, self.cores.relay) as relay:
+            targets = [relay.open_call(number, self.load.caller, self.load.callee) for number in range(count)]
+            self.made.settled &= warm_up(self.peer, relay, self.load, targets, WARM_RATE)
+            yield lambda count, rate, seconds: self.load.run(targets[:count], rate, seconds, relay.pid)
+
+    def _run_anew(self, count: int, rate: float, seconds: float) -> LoadResult:
+        with self._warm(count) as run:
+            return run(count, rate, seconds)
+
+    def _highest(self, count: int, run: Run) -> float:
+        def passes(rate: float) -> bool:
             for _attempt in range(2):  # one hiccup of the machine is no limit
-                result = load.run(targets[:count], rate, plan.search_seconds, relay.pid)
+                result = run(count, rate, self.plan.search_seconds)
                 if result.lost_percent < LOST_PERCENT and not result.generator_limited:
                     return True
-            made.limited |= result.generator_limited
+            self.made.limited |= result.generator_limited
             return False
 
-        made.settled = warm_up(peer, relay, load, targets, WARM_RATE)
-        for count in plan.calls:
-            for rate in plan.rates:
-                made.loads[rate, count] = load.run(targets[:count], rate, plan.seconds, relay.pid)
-            if count in plan.search_calls:
-                guess = before.best[count] if before else FIRST_GUESS
-                made.best[count] = highest(search_passes, LADDER, guess)
-    return made
+        return highest(passes, LADDER, self.before.best[count] if self.before else FIRST_GUESS)
 
 
 def tables(runs: Runs, reference: Peer, plan: Plan) -> list[Table]:
