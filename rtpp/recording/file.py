@@ -1,6 +1,6 @@
 """One file being recorded: the queue that the relay fills, and what writes it to the disk.
 
-Packets wait in three stages. The relay keeps what it read, as it is, until a batch is full: laying out records many at
+Packets wait in three stages. The relay keeps copies of what it read until a batch is full: laying out records many at
 a time, with everything they need at hand, costs half of doing it one by one. A batch of records then waits, in a list,
 to be written. The spool's thread takes what is in the list from its front, while the relay appends to it; both are
 single operations of the interpreter, so no lock is needed between them. It writes many batches at once: each write
@@ -96,7 +96,7 @@ class RecordingFile:
         def append(payload: bytes, _: float) -> None:
             add_prepared(prepared)
             add_stamp(stamp)
-            add_payload(payload)
+            add_payload(b"%b" % payload)  # a copy: what was read is the head of a large piece, and would scatter memory
             if len(payloads) >= BATCH:
                 self.lay_out()
 

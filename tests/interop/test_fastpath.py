@@ -20,7 +20,9 @@ from tests.interop.rig.namespaces import CALLEE, CALLER, TO_CALLER
 from tests.interop.rig.proxyhost import BRIDGES, PROGRAM, HostsTest, rtp
 from tests.interop.rig.tools import ROOT, wait_for
 
-TOO_BUSY = 0.05  # share of packets that the machine drops at its own sockets: then a test of moves says little
+# Shares of packets that the machine drops at its own sockets, moved or not:
+QUIET = 0.01  # with more, a test of moves is worth another try,
+TOO_BUSY = 0.05  # and with so many it says little
 
 
 def programs() -> set[int]:
@@ -132,9 +134,9 @@ class FastPathTest(HostsTest):
         for rate, streams in ((20_000, 1), (50_000, 50)):
             with self.subTest(rate=rate, streams=streams):
                 shares = [self.flood_and_check(rate, streams)]
-                while shares[-1] > TOO_BUSY and len(shares) < 4:  # too busy to tell; a quieter moment may do
+                while shares[-1] > QUIET and len(shares) < 4:
                     shares.append(self.flood_and_check(rate, streams))
-                self.assertLess(shares[-1], TOO_BUSY, f"dropped where a busy machine did not read in time: {shares}")
+                self.assertLess(min(shares), TOO_BUSY, f"dropped where a busy machine did not read in time: {shares}")
 
     def flood_and_check(self, rate: int, streams: int) -> float:
         """The share of packets that a machine too busy to read a socket in time has dropped there, moved or not; none
