@@ -18,10 +18,10 @@ from time import sleep, thread_time
 PAUSE = 0.0001  # seconds; the kernel adds about half of it
 DENSE = 8000  # packets/s: below that a pause is dearer than the waits it saves, on all hosts
 ENOUGH = 8  # packets in one round: more come by themselves
-WINDOW = 256  # packets over which rate and cost are taken
+WINDOW = 128  # packets over which rate and cost are taken
 WINDOWS = 5  # of each kind in a trial: what disturbs some of them does not decide it
 CHEAPER = 0.9  # of the cost without pauses, at most, is what they must come to
-HELD = 5.0  # seconds between two trials
+HELD = 10.0  # seconds between two trials: three packets in a thousand are delayed by them
 
 
 class Gathering:
