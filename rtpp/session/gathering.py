@@ -21,13 +21,14 @@ ENOUGH = 8  # packets in one round: more come by themselves
 WINDOW = 128  # packets over which rate and cost are taken
 WINDOWS = 5  # of each kind in a trial: what disturbs some of them does not decide it
 CHEAPER = 0.9  # of the cost without pauses, at most, is what they must come to
-HELD = 10.0  # seconds between two trials: three packets in a thousand are delayed by them
+HELD = 10.0  # seconds between two trials, and twice as long after each that says the same again,
+LONGEST = 160.0  # at most: trials delay packets
 
 
 class Gathering:
     """Call `after` at the end of each round of the relay loop, in its thread."""
 
-    __slots__ = ("_costs", "_last", "_next_trial", "_packets", "_pauses", "_pays", "_since", "_used")
+    __slots__ = ("_costs", "_held", "_last", "_next_trial", "_packets", "_pauses", "_pays", "_since", "_used")
 
     def __init__(self) -> None:
         self._packets = 0  # in this window,
@@ -36,6 +37,7 @@ class Gathering:
         self._pauses = False  # in this window
         self._pays = False  # to pause, by the last trial
         self._next_trial = float("-inf")
+        self._held = HELD / 2  # seconds for which the last trial holds: the first one, for HELD
         self._costs: tuple[list[float], list[float]] = [], []  # seconds of CPU for a packet, without pauses and with
         self._last: set[int] = set()  # sockets that were ready
 
@@ -67,7 +69,9 @@ class Gathering:
         without, with_pauses = self._costs
         if min(len(without), len(with_pauses)) < WINDOWS:
             return not self._pauses
-        self._pays = median(with_pauses) <= CHEAPER * median(without)
-        self._next_trial = now + HELD
+        pays = median(with_pauses) <= CHEAPER * median(without)
+        self._held = min(2 * self._held, LONGEST) if pays == self._pays else HELD
+        self._pays = pays
+        self._next_trial = now + self._held
         self._costs = [], []
         return self._pays

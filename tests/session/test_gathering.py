@@ -6,7 +6,7 @@ import unittest
 from unittest import mock
 
 from rtpp.session import gathering
-from rtpp.session.gathering import DENSE, ENOUGH, HELD, PAUSE, WINDOW, WINDOWS, Gathering
+from rtpp.session.gathering import DENSE, ENOUGH, HELD, LONGEST, PAUSE, WINDOW, WINDOWS, Gathering
 
 TRIAL = 2 * WINDOWS + 1  # windows: the very first has no beginning
 MICROSECOND = 1e-6
@@ -73,6 +73,15 @@ class GatheringTest(unittest.TestCase):
         self.assertEqual(self.windows(int(HELD * 2 * DENSE / WINDOW) + TRIAL + 2, 2 * DENSE), 0)
         self.costs[True] = 10.0
         self.assertEqual(self.windows(int(HELD * 2 * DENSE / WINDOW) + TRIAL + 2, 2 * DENSE), WINDOW)
+
+    def test_trials_that_say_the_same_become_rare(self) -> None:
+        self.costs[True] = 20.0
+        trials = []  # when they began
+        while self.now < 1000.0 + 3 * LONGEST:
+            if self.window(1.1 * DENSE, 4) and (not trials or self.now > trials[-1] + HELD / 2):
+                trials.append(self.now)
+        between = [later - earlier for earlier, later in zip(trials, trials[1:])]
+        self.assertEqual([round(seconds / HELD) for seconds in between], [1, 2, 4, 8, 16, 16])
 
     def test_there_is_no_pause_with_plenty_at_hand(self) -> None:
         self.windows(TRIAL + 2, 2 * DENSE)
