@@ -11,8 +11,8 @@ has more waiting than is taken at a time.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from statistics import median
 from time import sleep, thread_time
 
 PAUSE = 0.0001  # seconds; the kernel adds about half of it
@@ -38,7 +38,8 @@ class Gathering:
         self._pays = False  # to pause, by the last trial
         self._next_trial = float("-inf")
         self._held = HELD / 2  # seconds for which the last trial holds: the first one, for HELD
-        self._costs: tuple[list[float], list[float]] = [], []  # seconds of CPU for a packet, without pauses and with
+        # Seconds of CPU for a packet, without pauses and with: the latest, where rushes that end soon cut trials short.
+        self._costs: tuple[deque[float], deque[float]] = deque(maxlen=WINDOWS), deque(maxlen=WINDOWS)
         self._last: set[int] = set()  # sockets that were ready
 
     def after(self, events: Sequence[tuple[int, int]], now: float) -> None:
@@ -69,9 +70,15 @@ class Gathering:
         without, with_pauses = self._costs
         if min(len(without), len(with_pauses)) < WINDOWS:
             return not self._pauses
-        pays = median(with_pauses) <= CHEAPER * median(without)
+        pays = _median(with_pauses) <= CHEAPER * _median(without)
         self._held = min(2 * self._held, LONGEST) if pays == self._pays else HELD
         self._pays = pays
         self._next_trial = now + self._held
-        self._costs = [], []
+        without.clear()
+        with_pauses.clear()
         return self._pays
+
+
+def _median(costs: deque[float]) -> float:
+    """Of an odd number. The module `statistics` would take longer to load than many others together."""
+    return sorted(costs)[len(costs) // 2]

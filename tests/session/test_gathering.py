@@ -98,6 +98,14 @@ class GatheringTest(unittest.TestCase):
         self.assertEqual(self.windows(2, 0.5 * DENSE), 0)
         self.assertGreater(self.windows(2, 2 * DENSE, 2), 0)
 
+    def test_trials_that_are_cut_short_keep_no_more_than_they_need(self) -> None:
+        for _ in range(10 * WINDOWS):
+            self.window(2 * DENSE)
+            self.window(0.5 * DENSE)
+        kept = [len(costs) for costs in self.gathering._costs]
+        self.assertLessEqual(max(kept), WINDOWS, kept)
+        self.assertGreater(sum(kept), 0)
+
     def test_the_first_packets_of_all(self) -> None:
         self.gathering.after([(number, 1) for number in range(WINDOW)], self.now)
         self.gathering.after([(WINDOW, 1)], self.now)
