@@ -9,7 +9,7 @@ from bench import network
 from bench.cpu import Cores, keep_awake, pin
 from bench.load import LoadGenerator, LoadResult
 from bench.peers import OurProxy
-from bench.tables import Table, interval, number, quiet, ratio
+from bench.tables import Table, interval, number, ratio, undisturbed
 from bench.warm_up import warm_up
 
 CALLS, RATE = 200, 20_000  # packets/s
@@ -38,8 +38,7 @@ def main() -> None:
             runs[name].append(measure(load, net, cores, options))
     columns = ("analysis", "us CPU/packet", "(min-max)", "x without", "lost %")
     table = Table(f"Analysis, {CALLS} calls, {RATE:,} packets/s", columns)
-    costs = {name: quiet([result.process_us for result in results], [result.disturbed for result in results])
-             for name, results in runs.items()}
+    costs = {name: undisturbed(results, lambda result: result.process_us) for name, results in runs.items()}
     for name, cost in costs.items():
         table.add(name, number(cost, 1), interval(cost, 1), ratio(cost, costs["without"], 2),
                   number([result.lost_percent for result in runs[name]], 2))

@@ -13,7 +13,7 @@ from bench.load import QUIET
 from bench.network import Network
 from bench.peers import Peer, RunningProxy
 from bench.svg import LineChart
-from bench.tables import ABSENT, Figures, Table, interval, number, quiet, ratio
+from bench.tables import ABSENT, Figures, Table, interval, number, ratio, undisturbed
 
 PORT_CALLER, PORT_CALLEE = 9, 11  # nobody sends anything from there
 FIRST_CYCLED = 1_000_000  # numbers of calls that come and go; those that stand count from 0
@@ -144,8 +144,7 @@ def _cpu(rate: Rate) -> float:
 def _figures(results: Sequence[CallsResult], rates: Callable[[CallsResult], dict[int, Rate]], count: int,
              value: Callable[[Rate], float]) -> Figures:
     """One of each round, None where it was disturbed."""
-    own = [rates(result)[count] for result in results]
-    return quiet([value(rate) for rate in own], [rate.disturbed for rate in own])
+    return undisturbed([rates(result)[count] for result in results], value)
 
 
 def _disturbed(runs: Runs, rates: Callable[[CallsResult], dict[int, Rate]]) -> str:

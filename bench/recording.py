@@ -15,7 +15,7 @@ from bench.cpu import Cores
 from bench.load import LoadGenerator, LoadResult
 from bench.network import Network
 from bench.peers import OurProxy
-from bench.tables import Figures, Table, interval, number, quiet, ratio
+from bench.tables import Figures, Table, interval, number, ratio, undisturbed
 from bench.warm_up import warm_up
 
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -60,6 +60,4 @@ def table(calls: int, runs: Runs) -> Table:
 
 def _costs(results: Sequence[LoadResult]) -> tuple[Figures, Figures]:
     """Of the process, and of all that its core did."""
-    disturbed = [result.disturbed for result in results]
-    return (quiet([result.process_us for result in results], disturbed),
-            quiet([result.core_us for result in results], disturbed))
+    return undisturbed(results, lambda result: result.process_us), undisturbed(results, lambda result: result.core_us)

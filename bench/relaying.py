@@ -15,7 +15,7 @@ from bench.network import Network
 from bench.peers import Peer
 from bench.search import LADDER, highest
 from bench.svg import BarChart, LineChart
-from bench.tables import ABSENT, Figures, Table, number, quiet, ratio
+from bench.tables import ABSENT, Figures, Table, number, ratio, undisturbed
 from bench.warm_up import warm_up
 
 LOST_PERCENT = 0.1  # less than that is next to nothing
@@ -143,8 +143,7 @@ def _core_or_process(result: LoadResult) -> Optional[float]:
 
 def _figures(rounds: Sequence[Round], rate: int, count: int, value: Callable[[LoadResult], Optional[float]]) -> Figures:
     """One of each round, None where it was disturbed."""
-    results = [each.loads[rate, count] for each in rounds]
-    return quiet([value(result) for result in results], [result.disturbed for result in results])
+    return undisturbed([each.loads[rate, count] for each in rounds], value)
 
 
 def _is_overloaded(rounds: Sequence[Round], rate: int, count: int) -> bool:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Optional
+from typing import Callable, Optional, Protocol, TypeVar
 
 Figures = Sequence[Optional[float]]  # one of each round; None: there is none
 ABSENT = "-"
+
+
+class Disturbable(Protocol):
+    @property
+    def disturbed(self) -> bool:
+        """By other work on the machine."""
+
+
+Measured = TypeVar("Measured", bound=Disturbable)
 
 
 def number(figures: Figures, decimals: int) -> str:
@@ -31,6 +40,11 @@ def ratio(figures: Figures, reference: Figures, decimals: int) -> str:
 def quiet(figures: Figures, disturbed: Sequence[bool]) -> Figures:
     """Without those of disturbed rounds, unless there are no others."""
     return figures if all(disturbed) else [None if bad else figure for figure, bad in zip(figures, disturbed)]
+
+
+def undisturbed(results: Sequence[Measured], value: Callable[[Measured], Optional[float]]) -> Figures:
+    """A value of each result, but for those that were disturbed."""
+    return quiet([value(result) for result in results], [result.disturbed for result in results])
 
 
 class Table:
